@@ -1,0 +1,51 @@
+"""What all adapters share: how clients are made and what the services' errors mean."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.errors import InvalidRecordError, RetryableError
+
+CLIENT_CONFIG: Final = Config(
+    connect_timeout=2,
+    read_timeout=10,
+    max_pool_connections=16,
+    parameter_validation=False,  # 40 % of the CPU of a batch write; item sizes are bounded by contract
+    retries={"mode": "standard", "total_max_attempts": 3},
+)
+"""Configuration of every client of a deployed function; bounded well inside a function's timeout."""
+
+_REFUSED_INPUT: Final = frozenset(
+    {
+        "InvalidParameter",
+        "InvalidParameterValue",
+        "ItemCollectionSizeLimitExceededException",
+        "ValidationException",
+    }
+)
+
+
+@contextmanager
+def service_errors(operation: str) -> Iterator[None]:
+    """Turn the errors of one AWS call into the pipeline's two.
+
+    Args:
+        operation: What was tried, for the message, such as `write the cursor of shard 3`.
+
+    Raises:
+        InvalidRecordError: The service refused the input; a repetition is refused as well.
+        RetryableError: Throttling, outage, lost connection, or a permission that is missing and
+            can be granted while the records wait in the stream.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in _REFUSED_INPUT:
+            raise InvalidRecordError(f"cannot {operation}: {error}") from error
+        raise RetryableError(f"cannot {operation}: {error}") from error
+    except BotoCoreError as error:
+        raise RetryableError(f"cannot {operation}: {error}") from error

@@ -1,0 +1,143 @@
+"""What the flows need from outside, as protocols.
+
+Adapters implement them on AWS services, tests on memory; one contract suite runs over both.
+Every method raises `RetryableError` for throttling and outage, after its own bounded retries.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+from pipeline.detection.anomaly import Anomaly
+from pipeline.events import Event
+
+
+class StoredEvent(NamedTuple):
+    """An accepted event with its identity: the producer's `event_id`, else shard and sequence number."""
+
+    event_id: str
+    event: Event
+
+
+class LakeObject(NamedTuple):
+    """An object of the lake: its key and its gzip-compressed body."""
+
+    key: str
+    body: bytes
+
+
+class EventSink(Protocol):
+    """Where phase one of a batch lands: rows and objects that are idempotent by their keys."""
+
+    def write(
+        self,
+        events: Sequence[StoredEvent],
+        anomalies: Sequence[Anomaly],
+        objects: Sequence[LakeObject],
+    ) -> None:
+        """Write everything, in no order; on return all of it is durable.
+
+        After an error some of it may be written: repeat the whole call.
+        """
+
+
+class StateKey(NamedTuple):
+    """Identity of a detector's state: the detector with its version, and the subject it watches."""
+
+    detector: str
+    subject: str
+
+
+class StateRow(NamedTuple):
+    """A detector's state as one shard last wrote it.
+
+    `applied` is the sequence number of the last record folded into it, the fence against
+    redelivery; 0 for a row seeded from a parent shard. `expires_at` is in epoch seconds.
+    """
+
+    state: bytes
+    applied: int
+    expires_at: int
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a shard has been processed.
+
+    `applied` is the sequence number of the last record whose effects are complete, 0 for none.
+    `ancestors` are the shards whose state rows seed this one, nearest first. `suspect` is the
+    sequence number of a record that is tried alone, and `attempts` how often it was begun
+    without an orderly end.
+    """
+
+    applied: int = 0
+    ancestors: tuple[str, ...] = ()
+    suspect: int = 0
+    attempts: int = 0
+
+
+class StateStore(Protocol):
+    """Detector state and shard cursors; each row has one writer, the shard's consumer."""
+
+    def read_cursor(self, shard_id: str) -> Cursor | None:
+        """Read a shard's cursor consistently, None when the shard is new."""
+
+    def write_cursor(self, shard_id: str, cursor: Cursor) -> None:
+        """Replace a shard's cursor."""
+
+    def read_states(
+        self, shard_id: str, keys: Sequence[StateKey]
+    ) -> Mapping[StateKey, StateRow]:
+        """Read the shard's rows consistently; keys without a row are absent from the answer."""
+
+    def write_states(self, shard_id: str, rows: Mapping[StateKey, StateRow]) -> None:
+        """Replace rows, in no order and without a condition."""
+
+
+class ShardLineage(Protocol):
+    """Who was split or merged into whom."""
+
+    def parents(self, shard_id: str) -> tuple[str, ...]:
+        """Return the shard's parents, adjacent parent last; empty for a shard born with the stream."""
+
+
+Topic = Literal["alerts", "oncall"]
+
+
+class AlertRow(NamedTuple):
+    """A stored alert: its document and the version that the next write must name."""
+
+    document: bytes
+    version: int
+
+
+class AlertStore(Protocol):
+    """The alert rows, which are also the outbox of the pages."""
+
+    def latest(self, dedup_key: str) -> AlertRow | None:
+        """Read the newest alert of a dedup key consistently, None if there has never been one."""
+
+    def write(
+        self, dedup_key: str, opened_at: datetime, document: bytes, *, replaces: int
+    ) -> bool:
+        """Write the alert as version `replaces + 1`; 0 creates it.
+
+        Returns False, having written nothing, when somebody else wrote first.
+        """
+
+
+class Pager(Protocol):
+    """The two SNS topics."""
+
+    def publish(
+        self, topic: Topic, subject: str, body: str, attributes: Mapping[str, str]
+    ) -> str:
+        """Publish one message and return its message id. A repetition sends a second copy."""
+
+
+class Clock(Protocol):
+    """The time of day."""
+
+    def now(self) -> datetime:
+        """Return the present moment in UTC."""

@@ -1,0 +1,63 @@
+"""Every environment variable that template.yaml gives a function, one frozen type per consumer.
+
+A missing or empty variable fails at cold start: no setting has a default here, defaults live in
+the template's parameters.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Self
+
+from pipeline.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class _FromEnvironment:
+    @classmethod
+    def load(cls, environment: Mapping[str, str]) -> Self:
+        """Read the settings; a field's variable is its name in capitals.
+
+        Raises:
+            SettingsError: A variable is missing, empty or not a number where one is needed.
+        """
+        values: dict[str, str | int] = {}
+        for field in fields(cls):
+            variable = field.name.upper()
+            text = environment.get(variable, "")
+            if not text:
+                raise SettingsError(f"the function needs the environment variable {variable}")
+            values[field.name] = _number(variable, text) if field.type is int else text
+        return cls(**values)  # type: ignore[arg-type]  # the loop gives each field its own type
+
+
+@dataclass(frozen=True, slots=True)
+class KinesisEventsSettings(_FromEnvironment):
+    """Settings of `consumers.kinesis_events`."""
+
+    activities_table: str
+    metrics_table: str
+    transactions_table: str
+    detector_state_table: str
+    anomalies_table: str
+    lake_bucket: str
+    event_stream: str
+    event_ttl_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class DynamodbAlertsSettings(_FromEnvironment):
+    """Settings of `consumers.dynamodb_alerts`."""
+
+    alerts_table: str
+    alerts_topic_arn: str
+    oncall_topic_arn: str
+    environment: str
+    alert_ttl_days: int
+    runbook_url: str
+
+
+def _number(variable: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise SettingsError(f"{variable} must be a whole number, not {text!r}") from error
