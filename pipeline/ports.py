@@ -4,7 +4,7 @@ Adapters implement them on AWS services, tests on memory; one contract suite run
 Every method raises `RetryableError` for throttling and outage, after its own bounded retries.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
@@ -15,7 +15,7 @@ from pipeline.events import Event
 
 
 class StoredEvent(NamedTuple):
-    """An accepted event with its identity: the producer's `event_id`, else shard and sequence number."""
+    """An accepted event and its identity: the producer's `event_id`, else shard and number."""
 
     event_id: str
     event: Event
@@ -28,6 +28,10 @@ class LakeObject(NamedTuple):
     body: bytes
 
 
+RemainingTime = Callable[[], float]
+"""Tells how many seconds are left for retries; an adapter gives up with `RetryableError` at 0."""
+
+
 class EventSink(Protocol):
     """Where phase one of a batch lands: rows and objects that are idempotent by their keys."""
 
@@ -36,6 +40,7 @@ class EventSink(Protocol):
         events: Sequence[StoredEvent],
         anomalies: Sequence[Anomaly],
         objects: Sequence[LakeObject],
+        remaining_s: RemainingTime,
     ) -> None:
         """Write everything, in no order; on return all of it is durable.
 
@@ -87,11 +92,13 @@ class StateStore(Protocol):
         """Replace a shard's cursor."""
 
     def read_states(
-        self, shard_id: str, keys: Sequence[StateKey]
+        self, shard_id: str, keys: Sequence[StateKey], remaining_s: RemainingTime
     ) -> Mapping[StateKey, StateRow]:
         """Read the shard's rows consistently; keys without a row are absent from the answer."""
 
-    def write_states(self, shard_id: str, rows: Mapping[StateKey, StateRow]) -> None:
+    def write_states(
+        self, shard_id: str, rows: Mapping[StateKey, StateRow], remaining_s: RemainingTime
+    ) -> None:
         """Replace rows, in no order and without a condition."""
 
 
@@ -99,7 +106,7 @@ class ShardLineage(Protocol):
     """Who was split or merged into whom."""
 
     def parents(self, shard_id: str) -> tuple[str, ...]:
-        """Return the shard's parents, adjacent parent last; empty for a shard born with the stream."""
+        """Return a shard's parents, adjacent parent last; empty for one born with the stream."""
 
 
 Topic = Literal["alerts", "oncall"]
@@ -119,20 +126,32 @@ class AlertStore(Protocol):
         """Read the newest alert of a dedup key consistently, None if there has never been one."""
 
     def write(
-        self, dedup_key: str, opened_at: datetime, document: bytes, *, replaces: int
+        self,
+        dedup_key: str,
+        opened_at: datetime,
+        document: bytes,
+        attributes: Mapping[str, str | int],
+        *,
+        replaces: int,
     ) -> bool:
         """Write the alert as version `replaces + 1`; 0 creates it.
 
-        Returns False, having written nothing, when somebody else wrote first.
+        Args:
+            dedup_key: Rule and subject.
+            opened_at: Orders the alerts of a dedup key; fixed for the life of the alert.
+            document: The whole alert as JSON.
+            attributes: What people and queries read beside the document; empty texts are left out.
+            replaces: The version that was read.
+
+        Returns False, having written nothing, when somebody else wrote first; True for the
+        repetition of a write that did happen. After an error either may be the case.
         """
 
 
 class Pager(Protocol):
     """The two SNS topics."""
 
-    def publish(
-        self, topic: Topic, subject: str, body: str, attributes: Mapping[str, str]
-    ) -> str:
+    def publish(self, topic: Topic, subject: str, body: str, attributes: Mapping[str, str]) -> str:
         """Publish one message and return its message id. A repetition sends a second copy."""
 
 

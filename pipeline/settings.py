@@ -27,7 +27,7 @@ class _FromEnvironment:
             if not text:
                 raise SettingsError(f"the function needs the environment variable {variable}")
             values[field.name] = _number(variable, text) if field.type is int else text
-        return cls(**values)  # type: ignore[arg-type]  # the loop gives each field its own type
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)

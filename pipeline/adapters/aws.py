@@ -13,10 +13,10 @@ CLIENT_CONFIG: Final = Config(
     connect_timeout=2,
     read_timeout=10,
     max_pool_connections=16,
-    parameter_validation=False,  # 40 % of the CPU of a batch write; item sizes are bounded by contract
+    parameter_validation=False,  # 40 % of a batch write's CPU; the contract bounds item sizes
     retries={"mode": "standard", "total_max_attempts": 3},
 )
-"""Configuration of every client of a deployed function; bounded well inside a function's timeout."""
+"""Configuration of every client of a deployed function; ends well inside a function's timeout."""
 
 _REFUSED_INPUT: Final = frozenset(
     {

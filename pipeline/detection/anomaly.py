@@ -68,5 +68,5 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def timestamp_text(moment: datetime) -> str:
-    """Format a moment as fixed-width RFC 3339 UTC with microseconds, so that text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """Format a moment as fixed-width RFC 3339 UTC with microseconds: text order is time order."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"

@@ -1,0 +1,55 @@
+"""Lambda function: records of the event stream to the event flow."""
+
+import base64
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pipeline import bootstrap
+from pipeline.errors import RetryableError
+from pipeline.flows.events.flow import EventFlow
+from pipeline.records import KinesisRecord
+
+logger = Logger()
+SAFETY_MARGIN_S = 2.0
+
+
+@cache
+def flow() -> EventFlow:
+    """Build the flow at the environment's first invocation."""
+    return EventFlow(
+        bootstrap.event_sink(),
+        bootstrap.state_store(),
+        bootstrap.shard_lineage(),
+        bootstrap.event_detectors(),
+        bootstrap.rules().health,
+        bootstrap.event_ttl_s(),
+    )
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Process one batch of a shard; on throttling or outage report its first record as failed."""
+    records = [_record(record) for record in event["Records"]]
+    try:
+        report = flow().process(
+            records, lambda: context.get_remaining_time_in_millis() / 1000 - SAFETY_MARGIN_S
+        )
+    except RetryableError as error:
+        logger.warning("batch will be delivered again", extra={"reason": str(error)})
+        return {"batchItemFailures": [{"itemIdentifier": str(records[0].sequence_number)}]}
+    logger.info("batch processed", extra=asdict(report))
+    return {"batchItemFailures": []}
+
+
+def _record(record: dict[str, Any]) -> KinesisRecord:
+    kinesis = record["kinesis"]
+    return KinesisRecord(
+        shard_id=record["eventID"].partition(":")[0],
+        sequence_number=int(kinesis["sequenceNumber"]),
+        partition_key=kinesis["partitionKey"],
+        arrived_at=kinesis["approximateArrivalTimestamp"],
+        data=base64.b64decode(kinesis["data"]),
+    )

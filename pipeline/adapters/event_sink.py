@@ -1,0 +1,68 @@
+"""Phase one of a batch on DynamoDB and S3, all requests side by side."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipeline.adapters.anomaly_items import encode_anomaly
+from pipeline.adapters.aws import service_errors
+from pipeline.adapters.dynamodb import BatchTables, Put
+from pipeline.adapters.event_items import EventTables, event_put
+from pipeline.adapters.parallel import Parallel
+from pipeline.detection.anomaly import Anomaly
+from pipeline.ports import LakeObject, RemainingTime, StoredEvent
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class AwsEventSink:
+    """`ports.EventSink`: events and anomalies to their tables, objects to the lake bucket."""
+
+    def __init__(
+        self,
+        tables: BatchTables,
+        s3: "S3Client",
+        parallel: Parallel,
+        *,
+        event_tables: EventTables,
+        anomalies_table: str,
+        bucket: str,
+    ) -> None:
+        self._tables = tables
+        self._s3 = s3
+        self._parallel = parallel
+        self._event_tables = event_tables
+        self._anomalies_table = anomalies_table
+        self._bucket = bucket
+
+    def write(
+        self,
+        events: Sequence[StoredEvent],
+        anomalies: Sequence[Anomaly],
+        objects: Sequence[LakeObject],
+        remaining_s: RemainingTime,
+    ) -> None:
+        """Write everything, in no order; on return all of it is durable.
+
+        Raises:
+            RetryableError: Throttling or outage; some of it may be written.
+            InvalidRecordError: A service refuses an item or object.
+        """
+        puts = [event_put(stored, self._event_tables) for stored in events]
+        puts.extend(self._anomaly_put(anomaly) for anomaly in anomalies)
+        calls = [lambda item=item: self._put_object(item) for item in objects]
+        self._parallel.run([*calls, *self._tables.write_calls(puts, remaining_s)])
+
+    def _anomaly_put(self, anomaly: Anomaly) -> Put:
+        expires_at = int(anomaly.occurred_at.timestamp()) + self._event_tables.ttl_s
+        item = encode_anomaly(anomaly, expires_at)
+        return Put(self._anomalies_table, (anomaly.dedup_key, anomaly.fact_key), item)
+
+    def _put_object(self, item: LakeObject) -> None:
+        with service_errors(f"put {item.key}"):
+            self._s3.put_object(
+                Bucket=self._bucket,
+                Key=item.key,
+                Body=item.body,
+                ContentType="application/gzip",
+            )

@@ -1,0 +1,90 @@
+"""Detector state and shard cursors in DetectorStateTable."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from pipeline.adapters.aws import service_errors
+from pipeline.adapters.dynamodb import BatchTables, Item, Put
+from pipeline.ports import Cursor, RemainingTime, StateKey, StateRow
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+CURSOR_KEY: Final = "cursor"
+"""Hash key of the shard cursors; no detector's key equals it, as those hold a `#`."""
+
+
+class DynamoStateStore:
+    """`ports.StateStore` on DynamoDB: hash key detector and subject, range key shard.
+
+    Sequence numbers are text: they have up to 56 digits and a DynamoDB number holds 38.
+    """
+
+    def __init__(self, client: "DynamoDBClient", tables: BatchTables, table: str) -> None:
+        self._client = client
+        self._tables = tables
+        self._table = table
+
+    def read_cursor(self, shard_id: str) -> Cursor | None:
+        """Read a shard's cursor consistently, None when the shard is new."""
+        key = {"state_key": {"S": CURSOR_KEY}, "shard_id": {"S": shard_id}}
+        with service_errors(f"read the cursor of {shard_id}"):
+            answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        item = answer.get("Item")
+        if item is None:
+            return None
+        return Cursor(
+            applied=int(item["applied"]["S"]),
+            ancestors=tuple(ancestor["S"] for ancestor in item["ancestors"]["L"]),
+            suspect=int(item["suspect"]["S"]),
+            attempts=int(item["attempts"]["N"]),
+        )
+
+    def write_cursor(self, shard_id: str, cursor: Cursor) -> None:
+        """Replace a shard's cursor."""
+        item: Item = {
+            "state_key": {"S": CURSOR_KEY},
+            "shard_id": {"S": shard_id},
+            "applied": {"S": str(cursor.applied)},
+            "ancestors": {"L": [{"S": ancestor} for ancestor in cursor.ancestors]},
+            "suspect": {"S": str(cursor.suspect)},
+            "attempts": {"N": str(cursor.attempts)},
+        }
+        with service_errors(f"write the cursor of {shard_id}"):
+            self._client.put_item(TableName=self._table, Item=item)
+
+    def read_states(
+        self, shard_id: str, keys: Sequence[StateKey], remaining_s: RemainingTime
+    ) -> Mapping[StateKey, StateRow]:
+        """Read the shard's rows consistently; keys without a row are absent from the answer."""
+        by_text = {_state_key(key): key for key in keys}
+        wanted = [{"state_key": {"S": text}, "shard_id": {"S": shard_id}} for text in by_text]
+        return {
+            by_text[item["state_key"]["S"]]: StateRow(
+                state=bytes(item["state"]["B"]),
+                applied=int(item["applied"]["S"]),
+                expires_at=int(item["expires_at"]["N"]),
+            )
+            for item in self._tables.read(self._table, wanted, remaining_s)
+        }
+
+    def write_states(
+        self, shard_id: str, rows: Mapping[StateKey, StateRow], remaining_s: RemainingTime
+    ) -> None:
+        """Replace rows, in no order and without a condition."""
+        self._tables.write([self._put(shard_id, *row) for row in rows.items()], remaining_s)
+
+    def _put(self, shard_id: str, key: StateKey, row: StateRow) -> Put:
+        text = _state_key(key)
+        item: Item = {
+            "state_key": {"S": text},
+            "shard_id": {"S": shard_id},
+            "state": {"B": row.state},
+            "applied": {"S": str(row.applied)},
+            "expires_at": {"N": str(row.expires_at)},
+        }
+        return Put(self._table, (text, shard_id), item)
+
+
+def _state_key(key: StateKey) -> str:
+    return f"{key.detector}#{key.subject}"

@@ -1,0 +1,102 @@
+"""Settings to adapters: one cached function per port, the only place that joins them.
+
+Everything here is built at an execution environment's first invocation and lives as long as it.
+"""
+
+import os
+import random
+import time
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+
+from pipeline.adapters.aws import CLIENT_CONFIG
+from pipeline.adapters.dynamodb import BatchTables
+from pipeline.adapters.event_items import EventTables
+from pipeline.adapters.event_sink import AwsEventSink
+from pipeline.adapters.lineage import KinesisShardLineage
+from pipeline.adapters.parallel import Parallel
+from pipeline.adapters.state_store import DynamoStateStore
+from pipeline.detection.detector import Detector, detectors
+from pipeline.detection.rules import Rules, default_rules
+from pipeline.ports import EventSink, ShardLineage, StateStore
+from pipeline.settings import KinesisEventsSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+FLUSH_THREADS: Final = 8
+"""Requests of one flush at a time: 9,400 records a second at 8 ms a call."""
+
+_DAY_S: Final = 86_400
+
+
+@cache
+def event_sink() -> EventSink:
+    """Return where phase one of the event flow lands."""
+    settings = _event_settings()
+    return AwsEventSink(
+        _batch_tables(),
+        boto3.client("s3", config=CLIENT_CONFIG),
+        _parallel(),
+        event_tables=EventTables(
+            activities=settings.activities_table,
+            metrics=settings.metrics_table,
+            transactions=settings.transactions_table,
+            ttl_s=event_ttl_s(),
+        ),
+        anomalies_table=settings.anomalies_table,
+        bucket=settings.lake_bucket,
+    )
+
+
+@cache
+def state_store() -> StateStore:
+    """Return the detector states and cursors of the event flow."""
+    return DynamoStateStore(_dynamodb(), _batch_tables(), _event_settings().detector_state_table)
+
+
+@cache
+def shard_lineage() -> ShardLineage:
+    """Return the lineage of the event stream's shards."""
+    client = boto3.client("kinesis", config=CLIENT_CONFIG)
+    return KinesisShardLineage(client, _event_settings().event_stream)
+
+
+@cache
+def event_detectors() -> Sequence[Detector[Any]]:
+    """Return the detectors of the event flow under the packaged rules."""
+    return detectors(rules())
+
+
+@cache
+def rules() -> Rules:
+    """Return the packaged rules."""
+    return default_rules()
+
+
+def event_ttl_s() -> int:
+    """Return how long rows of the event flow live, in seconds."""
+    return _event_settings().event_ttl_days * _DAY_S
+
+
+@cache
+def _event_settings() -> KinesisEventsSettings:
+    return KinesisEventsSettings.load(os.environ)
+
+
+@cache
+def _dynamodb() -> "DynamoDBClient":
+    return boto3.client("dynamodb", config=CLIENT_CONFIG)
+
+
+@cache
+def _batch_tables() -> BatchTables:
+    return BatchTables(_dynamodb(), _parallel(), time.sleep, random.Random())  # noqa: S311  jitter
+
+
+@cache
+def _parallel() -> Parallel:
+    return Parallel(FLUSH_THREADS)

@@ -1,0 +1,51 @@
+"""The shape of every fold: `(state, event) -> (state, anomalies)`, without I/O, clock or chance."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from pipeline.detection.anomaly import Anomaly
+from pipeline.detection.metrics import MetricDetector
+from pipeline.detection.rules import Rules
+from pipeline.events import Event
+
+StateT = TypeVar("StateT", bound=msgspec.Struct)
+
+
+class Detector(Protocol[StateT]):
+    """Watches subjects, with one state each.
+
+    The caller keeps the states, folds the events of a subject in the order of their arrival and
+    stores the result as msgpack: a state that went through msgpack is equal to the original.
+    """
+
+    @property
+    def name(self) -> str:
+        """Part of the key of every state row."""
+
+    @property
+    def version(self) -> int:
+        """Part of the key too: another version starts from fresh states, beside the old ones."""
+
+    @property
+    def state_type(self) -> type[StateT]:
+        """What a stored state decodes to; at most 850 bytes of msgpack."""
+
+    def subject(self, event: Event) -> str | None:
+        """Name the subject that an event touches, None when no rule here reads it."""
+
+    def initial(self) -> StateT:
+        """Return the state of a subject that has never been seen."""
+
+    def fold(self, state: StateT, event: Event, event_id: str) -> tuple[StateT, Sequence[Anomaly]]:
+        """Take in one event.
+
+        The given state is never changed, so a caller can drop the result and go on from it. An
+        event folded a second time changes nothing and yields no fact.
+        """
+
+
+def detectors(rules: Rules) -> tuple[Detector[Any], ...]:
+    """Return every detector of the pipeline under these rules."""
+    return (MetricDetector.under(rules),)

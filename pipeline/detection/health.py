@@ -1,0 +1,83 @@
+"""Facts about the pipeline itself, in the same form as every other anomaly.
+
+A health fact is keyed by the hour in which its records arrived, not by the record: however many
+batches meet the same trouble within an hour, they rewrite one row. How bad each trouble is, is said
+by its rule.
+"""
+
+from datetime import UTC, datetime
+
+from pipeline.detection.anomaly import Anomaly
+from pipeline.detection.rules import HealthRule, HealthRules
+
+
+def record_defects(
+    rules: HealthRules, shard_id: str, arrived_at: float, count: int, reason: str
+) -> Anomaly:
+    """Report records that an unknown bug sent to quarantine, `count` of them in one batch."""
+    return _health(
+        rules.pipeline_record_defect,
+        shard_id=shard_id,
+        arrived_at=arrived_at,
+        observed=count,
+        title=f"A defect sent records of {shard_id} to quarantine",
+        reasons=(reason,),
+    )
+
+
+def stray_keys(
+    rules: HealthRules, shard_id: str, arrived_at: float, count: int, reason: str
+) -> Anomaly:
+    """Report events under other partition keys than the contract's, `count` of them in a batch."""
+    return _health(
+        rules.pipeline_stray_key,
+        shard_id=shard_id,
+        arrived_at=arrived_at,
+        observed=count,
+        title=f"Events reach {shard_id} under keys that break the contract",
+        reasons=(reason,),
+    )
+
+
+def poison_record(
+    rules: HealthRules, shard_id: str, arrived_at: float, sequence_number: int, attempts: int
+) -> Anomaly:
+    """Report a record that took the function down each time it was tried, and is now set aside."""
+    return _health(
+        rules.pipeline_poison_record,
+        shard_id=shard_id,
+        arrived_at=arrived_at,
+        observed=attempts,
+        title=f"A record of {shard_id} took the function down {attempts} times",
+        reasons=(f"sequence number {sequence_number} went to quarantine untried",),
+    )
+
+
+def _health(  # noqa: PLR0913  the fields of one fact
+    rule: HealthRule,
+    *,
+    shard_id: str,
+    arrived_at: float,
+    observed: int,
+    title: str,
+    reasons: tuple[str, ...],
+) -> Anomaly:
+    arrived = datetime.fromtimestamp(arrived_at, UTC)
+    hour = arrived.replace(minute=0, second=0, microsecond=0)
+    return Anomaly(
+        rule_id=rule.id,
+        rule_version=rule.version,
+        detector=rule.detector,
+        kind=rule.kind,
+        severity=rule.severity,
+        edge="opened",
+        subject=shard_id,
+        source="pipeline",
+        component=rule.component,
+        opened_at=hour,
+        occurred_at=hour,
+        event_id=shard_id,
+        observed=observed,
+        title=title,
+        reasons=reasons,
+    )

@@ -1,0 +1,176 @@
+"""The facts about one metric series, with their reasons in plain words.
+
+Everything in a fact follows from the series' state and the point, so a redelivery repeats it.
+"""
+
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from msgspec import UNSET
+
+from pipeline.detection.anomaly import Anomaly, Baseline, Edge
+from pipeline.detection.baseline import Level, deviation
+from pipeline.detection.incidents import Incident
+from pipeline.detection.rules import Limit, MetricBaseline, StaticLimit
+from pipeline.events import SystemMetric
+
+MAX_TITLE_CHARS: Final = 80
+_EXPECTED_DEVIATIONS = 3.0
+
+
+class Point(NamedTuple):
+    """The point that caused an edge, and the values that led up to it."""
+
+    event: SystemMetric
+    event_id: str
+    subject: str
+    recent: tuple[float, ...]
+
+    @property
+    def moment(self) -> datetime:
+        """Return the point's time in UTC, whichever zone its producer wrote it in."""
+        return self.event.timestamp.astimezone(UTC)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Return what the series is called."""
+        return {"metric_name": self.event.metric_name, "source": self.event.source}
+
+
+class Surprise(NamedTuple):
+    """What the baseline saw: the incident, the level from before it, and the level as of now."""
+
+    incident: Incident
+    usual: Level
+    now: Level
+
+
+def limit_fact(
+    rule: StaticLimit, limit: Limit, incident: Incident, edge: Edge, point: Point
+) -> Anomaly:
+    """Tell an edge of a series against its static limit; figures are in the limit's unit."""
+    event = point.event
+    factor = limit.factor(event) or 1.0
+    value = event.value * factor
+    above = quantity(limit.above, limit.unit)
+    side = "back below" if edge == "cleared" else "above"
+    level = quantity(limit.clear_below, limit.unit) if edge == "cleared" else above
+    return Anomaly(
+        rule_id=rule.id,
+        rule_version=rule.version,
+        detector=rule.detector,
+        kind=rule.kind,
+        severity=incident.severity,
+        edge=edge,
+        subject=point.subject,
+        source=event.source,
+        opened_at=incident.opened_at or point.moment,
+        occurred_at=point.moment,
+        event_id=point.event_id,
+        observed=value,
+        title=_title(f"{event.metric_name} {side} {level}", event.source),
+        component=limit.component,
+        expected=f"at most {above}",
+        threshold=limit.above,
+        unit=limit.unit,
+        count=incident.count,
+        reasons=_limit_reasons(limit, incident, edge, value),
+        recent=tuple(past * factor for past in point.recent),
+        labels=point.labels,
+    )
+
+
+def baseline_fact(rule: MetricBaseline, seen: Surprise, edge: Edge, point: Point) -> Anomaly:
+    """Tell an edge of a series against its own past; figures are in the unit of the points."""
+    event = point.event
+    unit = "" if event.unit is UNSET else event.unit
+    incident, usual = seen.incident, seen.usual
+    scale = deviation(usual, rule.knobs)
+    expected = _expected(usual, scale, unit)
+    score = abs(event.value - seen.now.mean) / deviation(seen.now, rule.knobs)
+    if edge == "cleared":
+        headline = f"{event.metric_name} usual again"
+    else:
+        side = "high" if event.value > usual.mean else "low"
+        headline = f"{event.metric_name} unusually {side}: {quantity(event.value, unit)}"
+    return Anomaly(
+        rule_id=rule.id,
+        rule_version=rule.version,
+        detector=rule.detector,
+        kind=rule.kind,
+        severity=incident.severity,
+        edge=edge,
+        subject=point.subject,
+        source=event.source,
+        opened_at=incident.opened_at or point.moment,
+        occurred_at=point.moment,
+        event_id=point.event_id,
+        observed=event.value,
+        title=_title(headline, event.source),
+        component=rule.component,
+        expected=expected,
+        unit=unit,
+        baseline=Baseline(n=usual.n, mean=usual.mean, stdev=scale),
+        score=score,
+        count=incident.count,
+        reasons=_baseline_reasons(rule, seen, edge, event.value, unit),
+        recent=point.recent,
+        labels=point.labels,
+    )
+
+
+def quantity(value: float, unit: str) -> str:
+    """Write a figure for a person: four significant digits, no needless zeros, its unit."""
+    size = abs(value)
+    text = f"{value:,.0f}" if 1e3 <= size < 1e15 else f"{value:.4g}"
+    if not unit:
+        return text
+    return f"{text}%" if unit.lower() in {"%", "percent"} else f"{text} {unit}"
+
+
+def _limit_reasons(limit: Limit, incident: Incident, edge: Edge, value: float) -> tuple[str, ...]:
+    now = quantity(value, limit.unit)
+    above = quantity(limit.above, limit.unit)
+    highest = f"highest {quantity(incident.peak, limit.unit)}"
+    counted = f"{_points(incident.count)} above the limit so far, {highest}"
+    if edge == "cleared":
+        below = quantity(limit.clear_below, limit.unit)
+        return (f"{now} is below {below} again", counted.replace(" so far", " in all"))
+    return (f"{now} is above the limit {above}", counted)
+
+
+def _baseline_reasons(
+    rule: MetricBaseline, seen: Surprise, edge: Edge, value: float, unit: str
+) -> tuple[str, ...]:
+    incident, usual = seen.incident, seen.usual
+    scale = deviation(usual, rule.knobs)
+    expected = _expected(usual, scale, unit)
+    now = quantity(value, unit)
+    largest = f"largest deviation {incident.peak:.3g} standard deviations"
+    distance = abs(value - usual.mean) / scale
+    if edge != "cleared":
+        side = "above" if value > usual.mean else "below"
+        far = f"{now} is {distance:.3g} standard deviations {side} the mean, expected {expected}"
+        return (far, f"{largest}, {_points(incident.count)} unusual so far")
+    counted = f"{largest}, {_points(incident.count)} unusual in all"
+    if distance > rule.open_above:
+        learned = f"{now} has become the usual level; it was {expected} before"
+        return (learned, counted)
+    return (f"{now} is usual again, expected {expected}", counted)
+
+
+def _expected(usual: Level, scale: float, unit: str) -> str:
+    margin = _EXPECTED_DEVIATIONS * scale
+    low = usual.mean - margin
+    if usual.low >= 0:
+        low = max(low, 0.0)  # what never was negative is not expected to be
+    return f"{quantity(low, '')} to {quantity(usual.mean + margin, unit)}"
+
+
+def _points(count: int) -> str:
+    return "1 point" if count == 1 else f"{count:,} points"
+
+
+def _title(headline: str, source: str) -> str:
+    title = f"{headline} on {source}"
+    return title if len(title) <= MAX_TITLE_CHARS else f"{title[: MAX_TITLE_CHARS - 3]}..."

@@ -1,0 +1,253 @@
+"""The event flow: one batch of a shard in, rows, lake objects and anomalies out.
+
+Two phases, in order. First everything that is idempotent by its key: rows, anomalies, lake and
+quarantine objects. Then the detectors' states and last the shard's cursor. A crash in between makes
+the batch come again; states written before their anomalies would make it skip them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from pipeline.detection import health
+from pipeline.detection.anomaly import Anomaly
+from pipeline.detection.detector import Detector
+from pipeline.detection.rules import HealthRules
+from pipeline.errors import RetryableError
+from pipeline.events import SystemMetric
+from pipeline.flows.events.folding import Folded, Folding
+from pipeline.flows.events.intake import Intake, Refused, take_in, whole
+from pipeline.flows.events.lake import lake_objects, quarantine_objects
+from pipeline.ports import (
+    Cursor,
+    EventSink,
+    RemainingTime,
+    ShardLineage,
+    StateKey,
+    StateRow,
+    StateStore,
+    StoredEvent,
+)
+from pipeline.records import KinesisRecord
+
+MAX_ATTEMPTS: Final = 2
+"""How often a record is tried alone before it goes to quarantine untried."""
+
+UNMARK_TRIES: Final = 4
+"""How often an orderly failure tries to take its mark back, each with the client's own retries."""
+
+MAX_ANCESTORS: Final = 16
+"""How many generations of shards seed a new one; a subject silent for longer starts fresh."""
+
+_MAX_WARM_ROWS: Final = 50_000  # about 50 MB of states of 1 KB at most
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """What became of the user records of one batch; `stored + collapsed + quarantined` is all."""
+
+    shard_id: str
+    records: int
+    stored: int
+    collapsed: int
+    quarantined: int
+    anomalies: int
+    stray: int
+
+
+@dataclass(slots=True)
+class _Warm:
+    """What this environment knows of a shard: where it left the cursor and the rows it wrote."""
+
+    applied: int
+    rows: dict[StateKey, StateRow]
+
+
+class EventFlow:
+    """Processes batches of the event stream; one instance per execution environment.
+
+    Args:
+        sink: Where events, anomalies and objects are written.
+        states: Detector states and cursors.
+        lineage: The parents of a shard that is new here.
+        detectors: What reads the events.
+        health_rules: How bad the flow's own troubles are.
+        ttl_s: How long a state row outlives the record that touched it last.
+    """
+
+    def __init__(  # noqa: PLR0913  the flow's ports and what it follows
+        self,
+        sink: EventSink,
+        states: StateStore,
+        lineage: ShardLineage,
+        detectors: Sequence[Detector[Any]],
+        health_rules: HealthRules,
+        ttl_s: int,
+    ) -> None:
+        self._sink = sink
+        self._states = states
+        self._lineage = lineage
+        self._health_rules = health_rules
+        self._folding = Folding(detectors, states, ttl_s)
+        self._warm: dict[str, _Warm] = {}
+
+    def process(self, records: Sequence[KinesisRecord], remaining_s: RemainingTime) -> BatchReport:
+        """Process one batch wholly, or fail as a whole.
+
+        Safe to repeat: a repetition rewrites the same rows and objects and counts nothing twice.
+
+        Args:
+            records: At least one record, all of one shard, in its order.
+            remaining_s: Time left for the retries of the adapters.
+
+        Raises:
+            RetryableError: Throttling or outage; deliver the whole batch again.
+            InvalidRecordError: A service refuses a record of the batch; deliver it in portions.
+        """
+        shard_id = records[0].shard_id
+        warm = self._warm.pop(shard_id, None)  # whatever raises below leaves it dropped
+        cursor = self._cursor(shard_id)
+        if len(records) > 1 or records[0].sequence_number <= cursor.applied:
+            return self._process(records, cursor, warm, remaining_s)
+        return self._process_alone(records, cursor, warm, remaining_s)
+
+    def _process(
+        self,
+        records: Sequence[KinesisRecord],
+        cursor: Cursor,
+        warm: _Warm | None,
+        remaining_s: RemainingTime,
+    ) -> BatchReport:
+        shard_id = records[0].shard_id
+        trusted = warm.rows if warm and warm.applied == cursor.applied else {}
+        intake = take_in(records)
+        folded = self._folding.fold(intake.accepted, shard_id, cursor, trusted, remaining_s)
+        refused = [*intake.refused, *folded.refused]
+        anomalies = [*folded.anomalies, *self._health(records, intake, refused)]
+        self._write_first(records, folded, refused, anomalies, remaining_s)
+        self._states.write_states(shard_id, folded.rows, remaining_s)
+        self._advance(records, cursor, trusted, folded.rows)
+        return BatchReport(
+            shard_id=shard_id,
+            records=len(records),
+            stored=len(folded.events),
+            collapsed=intake.collapsed,
+            quarantined=len(refused),
+            anomalies=len(anomalies),
+            stray=len(intake.stray),
+        )
+
+    def _process_alone(
+        self,
+        records: Sequence[KinesisRecord],
+        cursor: Cursor,
+        warm: _Warm | None,
+        remaining_s: RemainingTime,
+    ) -> BatchReport:
+        """Process a batch of one, which may be what bisection left of a batch that killed us.
+
+        The attempt is marked on the cursor first. A mark that stays behind means that the function
+        went down, so an orderly failure takes its mark back.
+        """
+        record = records[0]
+        known = cursor.suspect == record.sequence_number
+        attempts = cursor.attempts if known else 0
+        if attempts >= MAX_ATTEMPTS:
+            return self._set_aside(record, cursor, attempts, remaining_s)
+        marked = msgspec.structs.replace(
+            cursor, suspect=record.sequence_number, attempts=attempts + 1
+        )
+        try:
+            self._states.write_cursor(record.shard_id, marked)
+            return self._process(records, marked, warm, remaining_s)
+        except RetryableError:
+            self._unmark(record.shard_id, msgspec.structs.replace(marked, attempts=attempts))
+            raise
+
+    def _unmark(self, shard_id: str, cursor: Cursor) -> None:
+        """Take the mark back, stubbornly: left behind, it makes an outage look like a death."""
+        for _ in range(UNMARK_TRIES - 1):
+            try:
+                return self._states.write_cursor(shard_id, cursor)
+            except RetryableError:
+                continue
+        return self._states.write_cursor(shard_id, cursor)
+
+    def _set_aside(
+        self, record: KinesisRecord, cursor: Cursor, attempts: int, remaining_s: RemainingTime
+    ) -> BatchReport:
+        reason = f"the function went down on it {attempts} times"
+        refused = [Refused(record, whole(record), reason, "$")]
+        fact = health.poison_record(
+            self._health_rules,
+            record.shard_id,
+            record.arrived_at,
+            record.sequence_number,
+            attempts,
+        )
+        nothing = Folded([], [], {}, [])
+        self._write_first([record], nothing, refused, [fact], remaining_s)
+        self._advance([record], cursor, {}, {})
+        return BatchReport(record.shard_id, 1, 0, 0, 1, 1, 0)
+
+    def _write_first(
+        self,
+        records: Sequence[KinesisRecord],
+        folded: Folded,
+        refused: Sequence[Refused],
+        anomalies: Sequence[Anomaly],
+        remaining_s: RemainingTime,
+    ) -> None:
+        events = [StoredEvent(item.event_id, item.event) for item in folded.events]
+        objects = lake_objects(folded.events, records) + quarantine_objects(refused, records)
+        self._sink.write(events, anomalies, objects, remaining_s)
+
+    def _advance(
+        self,
+        records: Sequence[KinesisRecord],
+        cursor: Cursor,
+        trusted: Mapping[StateKey, StateRow],
+        written: Mapping[StateKey, StateRow],
+    ) -> None:
+        shard_id = records[0].shard_id
+        applied = max(cursor.applied, records[-1].sequence_number)
+        self._states.write_cursor(shard_id, Cursor(applied=applied, ancestors=cursor.ancestors))
+        rows = {**trusted, **written}
+        self._warm[shard_id] = _Warm(applied, rows if len(rows) <= _MAX_WARM_ROWS else {})
+
+    def _cursor(self, shard_id: str) -> Cursor:
+        cursor = self._states.read_cursor(shard_id)
+        return cursor or Cursor(ancestors=self._ancestors(shard_id))
+
+    def _ancestors(self, shard_id: str) -> tuple[str, ...]:
+        """Walk up from a new shard; a parent with a cursor knows its own ancestors."""
+        found: dict[str, None] = {}
+        generation = list(self._lineage.parents(shard_id))
+        while generation and len(found) < MAX_ANCESTORS:
+            above: list[str] = []
+            for parent in generation:
+                found.setdefault(parent)
+                cursor = self._states.read_cursor(parent)
+                above.extend(self._lineage.parents(parent) if cursor is None else cursor.ancestors)
+            generation = [ancestor for ancestor in above if ancestor not in found]
+        return tuple(found)[:MAX_ANCESTORS]
+
+    def _health(
+        self, records: Sequence[KinesisRecord], intake: Intake, refused: Sequence[Refused]
+    ) -> list[Anomaly]:
+        """Return at most one fact per kind of trouble in the batch."""
+        rules, shard_id, arrived_at = self._health_rules, records[0].shard_id, records[0].arrived_at
+        facts = []
+        defects = [item for item in refused if item.is_defect]
+        if defects:
+            reason = f"{defects[0].user_record.record_id}: {defects[0].reason}"
+            facts.append(health.record_defects(rules, shard_id, arrived_at, len(defects), reason))
+        if intake.stray:
+            first = intake.stray[0]
+            key = "source" if isinstance(first.event, SystemMetric) else "user_id"
+            reason = f"{first.user_record.record_id} was put under another key than its {key}"
+            strays = len(intake.stray)
+            facts.append(health.stray_keys(rules, shard_id, arrived_at, strays, reason))
+        return facts

@@ -1,0 +1,157 @@
+"""Second step of a batch: detectors see each accepted event once, whatever was delivered twice.
+
+A shard's state rows have one writer, but the writer's execution environment may change with every
+batch. So a batch trusts the states that this environment holds in memory only if the shard's cursor
+is where this environment left it; otherwise it reads them again. Each row carries the sequence
+number of the last record folded into it, the fence that a redelivered record does not pass.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+
+from pipeline.detection.anomaly import Anomaly
+from pipeline.detection.detector import Detector
+from pipeline.flows.events.intake import Accepted, Refused
+from pipeline.ports import Cursor, RemainingTime, StateKey, StateRow, StateStore
+
+States = dict[StateKey, StateRow]
+
+
+@dataclass(slots=True)
+class Folded:
+    """What folding a batch gave: facts, the rows to write back, and events that broke a fold."""
+
+    events: list[Accepted]
+    anomalies: list[Anomaly]
+    rows: States
+    refused: list[Refused]
+
+
+class Folding:
+    """Runs the detectors over the accepted events of a batch.
+
+    Args:
+        detectors: All detectors; each says which events it reads.
+        states: Where state rows are read from; writing them back is the flow's second phase.
+        ttl_s: How long a state row outlives the event that touched it last.
+    """
+
+    def __init__(self, detectors: Sequence[Detector[Any]], states: StateStore, ttl_s: int) -> None:
+        self._detectors = [(f"{d.name}#{d.version}", d) for d in detectors]
+        self._codecs = {
+            name: (msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(d.state_type))
+            for name, d in self._detectors
+        }
+        self._states = states
+        self._ttl_s = ttl_s
+
+    def fold(
+        self,
+        accepted: Sequence[Accepted],
+        shard_id: str,
+        cursor: Cursor,
+        warm: Mapping[StateKey, StateRow],
+        remaining_s: RemainingTime,
+    ) -> Folded:
+        """Fold the events behind the cursor and the fences, in the order of the shard.
+
+        Args:
+            accepted: The batch's events.
+            shard_id: The shard that they came from.
+            cursor: The shard's cursor as it stands in the table.
+            warm: Rows that this environment may trust.
+            remaining_s: Time left for reading the others.
+        """
+        wanted = [self._touched(item) for item in accepted]
+        loaded = self._load(shard_id, cursor, wanted, warm, remaining_s)
+        subjects: dict[StateKey, _Subject] = {}
+        folded = Folded([], [], {}, [])
+        for item, touched in zip(accepted, wanted, strict=True):
+            if item.record.sequence_number > cursor.applied:
+                try:
+                    changed, anomalies = self._fold_one(item, touched, subjects, loaded)
+                except Exception as error:  # noqa: BLE001  a broken fold sets aside its record, visibly
+                    folded.refused.append(_defect(item, error))
+                    continue
+                subjects.update(changed)
+                folded.anomalies.extend(anomalies)
+            folded.events.append(item)
+        folded.rows = {key: self._row(key, subject) for key, subject in subjects.items()}
+        return folded
+
+    def _touched(self, item: Accepted) -> list[tuple[StateKey, Detector[Any]]]:
+        touched = []
+        for name, detector in self._detectors:
+            subject = detector.subject(item.event)
+            if subject is not None:
+                touched.append((StateKey(name, subject), detector))
+        return touched
+
+    def _load(
+        self,
+        shard_id: str,
+        cursor: Cursor,
+        wanted: Sequence[Sequence[tuple[StateKey, Detector[Any]]]],
+        warm: Mapping[StateKey, StateRow],
+        remaining_s: RemainingTime,
+    ) -> States:
+        keys = dict.fromkeys(key for touched in wanted for key, _ in touched)
+        loaded = {key: warm[key] for key in keys if key in warm}
+        cold = [key for key in keys if key not in loaded]
+        if cold:
+            loaded.update(self._states.read_states(shard_id, cold, remaining_s))
+        for ancestor in cursor.ancestors:
+            missing = [key for key in cold if key not in loaded]
+            if not missing:
+                break
+            seeds = self._states.read_states(ancestor, missing, remaining_s)
+            loaded.update({key: seed._replace(applied=0) for key, seed in seeds.items()})
+        return loaded
+
+    def _fold_one(
+        self,
+        item: Accepted,
+        touched: Sequence[tuple[StateKey, Detector[Any]]],
+        subjects: Mapping[StateKey, "_Subject"],
+        loaded: States,
+    ) -> tuple[dict[StateKey, "_Subject"], list[Anomaly]]:
+        """Fold one event into all of its states; when a fold raises, nothing has changed."""
+        sequence_number = item.record.sequence_number
+        expires_at = int(item.record.arrived_at) + self._ttl_s
+        changed: dict[StateKey, _Subject] = {}
+        anomalies: list[Anomaly] = []
+        for key, detector in touched:
+            subject = subjects.get(key) or self._start(key, detector, loaded.get(key))
+            if sequence_number <= subject.fence:
+                continue
+            state, facts = detector.fold(subject.state, item.event, item.event_id)
+            changed[key] = _Subject(state, subject.fence, sequence_number, expires_at)
+            anomalies.extend(facts)
+        return changed, anomalies
+
+    def _start(self, key: StateKey, detector: Detector[Any], row: StateRow | None) -> "_Subject":
+        if row is None:
+            return _Subject(detector.initial(), 0, 0, 0)
+        state = self._codecs[key.detector][1].decode(row.state)
+        return _Subject(state, row.applied, row.applied, row.expires_at)
+
+    def _row(self, key: StateKey, subject: "_Subject") -> StateRow:
+        state = self._codecs[key.detector][0].encode(subject.state)
+        return StateRow(state, subject.applied, subject.expires_at)
+
+
+class _Subject(NamedTuple):
+    """A state in the middle of its batch; `fence` is where the stored row stood before it."""
+
+    state: Any
+    fence: int
+    applied: int
+    expires_at: int
+
+
+def _defect(item: Accepted, error: Exception) -> Refused:
+    reason = f"defect in detection: {type(error).__name__}: {error}"
+    return Refused(item.record, item.user_record, reason, "$", is_defect=True)

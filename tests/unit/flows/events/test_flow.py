@@ -1,0 +1,144 @@
+"""What a batch costs and how the warm cache is trusted; delivery itself is tested in tests/delivery."""
+
+import random
+from collections import Counter
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from pipeline.adapters.dynamodb import BatchTables
+from pipeline.adapters.event_items import EventTables
+from pipeline.adapters.event_sink import AwsEventSink
+from pipeline.adapters.lineage import KinesisShardLineage
+from pipeline.adapters.parallel import Parallel
+from pipeline.adapters.state_store import DynamoStateStore
+from pipeline.detection.detector import detectors
+from pipeline.detection.rules import default_rules
+from pipeline.errors import RetryableError
+from pipeline.flows.events.flow import EventFlow
+from pipeline.records import KinesisRecord
+from tests.fakes.aws import FakeAws, Fault
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_s3 import S3Client
+
+ARRIVAL = 1_790_000_000.0  # 2026-09-21T14:13:20Z
+
+
+def flow(aws: FakeAws) -> EventFlow:
+    parallel = Parallel(1)
+    dynamodb = cast("DynamoDBClient", aws)
+    tables = BatchTables(dynamodb, parallel, lambda _: None, random.Random(1))
+    sink = AwsEventSink(
+        tables,
+        cast("S3Client", aws),
+        parallel,
+        event_tables=EventTables("activities", "metrics", "transactions", 86_400),
+        anomalies_table="anomalies",
+        bucket="lake",
+    )
+    states = DynamoStateStore(dynamodb, tables, "states")
+    lineage = KinesisShardLineage(cast("KinesisClient", aws), "stream")
+    rules = default_rules()
+    return EventFlow(sink, states, lineage, detectors(rules), rules.health, ttl_s=86_400)
+
+
+def batch(first: int, size: int = 10) -> list[KinesisRecord]:
+    """Return one metric each of ten hosts per ten records."""
+    return [record(number) for number in range(first, first + size)]
+
+
+def record(number: int) -> KinesisRecord:
+    source = f"web-{number % 10}"
+    data = (
+        '{"event_type":"system_metric","metric_name":"cpu_usage","value":20,'
+        f'"source":"{source}","timestamp":"2026-09-21T14:{number // 60:02}:{number % 60:02}Z"}}'
+    )
+    return KinesisRecord("shard-0", number, source, ARRIVAL, data.encode())
+
+
+def seconds() -> float:
+    return 30.0
+
+
+def test_a_batch_costs_its_cursor_its_cold_states_and_the_fewest_requests() -> None:
+    aws = FakeAws()
+
+    flow(aws).process(batch(1, 60), seconds)
+
+    assert Counter(aws.calls) == {
+        "GetItem": 1,  # the cursor
+        "ListShards": 1,  # the parents of a shard that is new
+        "BatchGetItem": 1,  # ten cold states
+        "BatchWriteItem": 3 + 1,  # 60 rows, ten states
+        "PutObject": 1,  # the lake
+        "PutItem": 1,  # the cursor
+    }
+
+
+def test_a_warm_environment_reads_no_states() -> None:
+    aws = FakeAws()
+    warm = flow(aws)
+    warm.process(batch(1), seconds)
+    aws.calls.clear()
+
+    warm.process(batch(11), seconds)
+
+    assert Counter(aws.calls) == {"GetItem": 1, "BatchWriteItem": 2, "PutObject": 1, "PutItem": 1}
+
+
+def test_an_environment_reads_again_after_another_one_moved_the_cursor() -> None:
+    aws = FakeAws()
+    first, second = flow(aws), flow(aws)
+    first.process(batch(1), seconds)
+    second.process(batch(11), seconds)
+    aws.calls.clear()
+
+    first.process(batch(21), seconds)
+
+    assert Counter(aws.calls)["BatchGetItem"] == 1
+
+
+def test_a_failed_batch_advances_neither_states_nor_cursor() -> None:
+    faults: dict[int, Fault] = {4: "throttle"}  # the first request of phase one
+    aws = FakeAws(faults.get)
+
+    with pytest.raises(RetryableError):
+        flow(aws).process(batch(1), seconds)
+
+    assert aws.tables["states"] == {}
+
+
+def test_a_report_accounts_for_every_user_record() -> None:
+    aws = FakeAws()
+    records = [
+        record(1),
+        record(2)._replace(data=b"not json"),
+        record(3),
+        record(3)._replace(sequence_number=4, partition_key="stray"),
+    ]
+
+    report = flow(aws).process(records, seconds)
+
+    assert (report.records, report.stored, report.quarantined) == (4, 3, 1)
+    assert report.stray == 1
+    assert report.anomalies == 1
+
+
+def test_a_batch_of_one_is_marked_before_it_is_tried() -> None:
+    aws = FakeAws()
+
+    flow(aws).process([record(1)], seconds)
+
+    assert [call for call in aws.calls if call != "ListShards"] == [
+        "GetItem",
+        "PutItem",  # the mark
+        "BatchGetItem",
+        "PutObject",
+        "BatchWriteItem",
+        "BatchWriteItem",
+        "PutItem",
+    ]
+    assert aws.tables["states"]["cursor", "shard-0"]["attempts"] == {"N": "0"}
