@@ -1,0 +1,25 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import recorded_calls as recorder
+
+ROOT = Path(__file__).resolve().parent
+
+recorder.install()  # before any test makes a client
+
+
+@pytest.fixture(autouse=True)
+def recorded_calls(request: pytest.FixtureRequest) -> Iterator[set[recorder.Call]]:
+    """Record a test in `tests/consumers/test_<consumer>.py` under its consumer; gives the calls."""
+    if request.path.parent != ROOT / "consumers":
+        yield set()
+        return
+    with recorder.recording(request.path.stem.removeprefix("test_")) as calls:
+        yield calls
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the comparison of calls and permissions last: it judges what all others recorded."""
+    items.sort(key=lambda item: item.path.name == "test_permissions.py")

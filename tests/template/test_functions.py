@@ -1,0 +1,173 @@
+"""Functions and their event source mappings are set as the design says."""
+
+import dataclasses
+
+import pytest
+
+import pipeline.settings
+from tests.template import model
+
+SETTINGS = {
+    "kinesis_events": pipeline.settings.KinesisEventsSettings,
+    "dynamodb_alerts": pipeline.settings.DynamodbAlertsSettings,
+}
+
+
+def test_each_settings_type_belongs_to_a_function() -> None:
+    types = {
+        kind
+        for name, kind in vars(pipeline.settings).items()
+        if name.endswith("Settings") and dataclasses.is_dataclass(kind)
+    }
+
+    consumers = {model.consumer(function) for function in model.functions().values()}
+
+    assert consumers == set(SETTINGS)
+    assert types == set(SETTINGS.values())
+
+
+@pytest.mark.parametrize("logical_id", sorted(model.functions()))
+def test_a_function_gets_the_settings_that_its_consumer_reads_and_no_others(
+    logical_id: str,
+) -> None:
+    function = model.functions()[logical_id]
+
+    given = sorted(model.settings_of(function))
+
+    kind = SETTINGS[model.consumer(function)]
+    assert given == sorted(field.name.upper() for field in dataclasses.fields(kind))
+
+
+@pytest.mark.parametrize("logical_id", sorted(model.functions()))
+def test_a_function_runs_as_the_design_says(logical_id: str) -> None:
+    function = model.functions()[logical_id]
+
+    assert function["Runtime"] == "python3.13"
+    assert function["Architectures"] == ["arm64"]
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert function["RecursiveLoop"] == "Terminate"
+    assert function["KmsKeyArn"] == {"Fn::GetAtt": ["EncryptionKey", "Arn"]}
+    assert (
+        function["Timeout"] == 60
+    )  # longer than the 36 s of a call that hangs in all its attempts
+    assert function["MemorySize"] in {512, 1024}
+    assert function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == model.consumer(
+        function
+    )
+
+
+@pytest.mark.parametrize("logical_id", sorted(model.functions()))
+def test_concurrency_is_reserved_only_when_its_parameter_says_so(logical_id: str) -> None:
+    parameter = logical_id.removesuffix("Function") + "ReservedConcurrency"
+
+    condition, reserved, otherwise = model.functions()[logical_id]["ReservedConcurrentExecutions"][
+        "Fn::If"
+    ]
+
+    assert model.source()["Parameters"][parameter]["Default"] == 0
+    assert reserved == {"Ref": parameter}
+    assert otherwise == {"Ref": "AWS::NoValue"}
+    assert model.source()["Conditions"][condition] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, 0]}]
+    }
+
+
+@pytest.mark.parametrize("logical_id", sorted(model.functions()))
+def test_a_function_logs_json_into_a_group_that_forgets_and_is_encrypted(logical_id: str) -> None:
+    logging = model.functions()[logical_id]["LoggingConfig"]
+
+    group = model.resources("AWS::Logs::LogGroup")[logging["LogGroup"]["Ref"]]
+
+    assert logging["LogFormat"] == "JSON"
+    assert group["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert group["KmsKeyId"] == {"Fn::GetAtt": ["EncryptionKey", "Arn"]}
+
+
+def test_each_function_has_a_role_of_its_own() -> None:
+    roles = sorted(function["Role"]["Fn::GetAtt"][0] for function in model.functions().values())
+
+    assert roles == sorted(model.resources("AWS::IAM::Role"))
+
+
+def test_the_event_stream_is_delivered_as_the_design_says() -> None:
+    mapping = model.resources("AWS::Lambda::EventSourceMapping")["KinesisEventsFunctionRecords"]
+
+    assert mapping == {
+        "EventSourceArn": {"Fn::GetAtt": ["EventStream", "Arn"]},
+        "FunctionName": {"Ref": "KinesisEventsFunction"},
+        "StartingPosition": "TRIM_HORIZON",
+        "BatchSize": 500,
+        "MaximumBatchingWindowInSeconds": 1,
+        "ParallelizationFactor": 1,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "BisectBatchOnFunctionError": True,
+        "MaximumRetryAttempts": -1,
+        "MaximumRecordAgeInSeconds": {
+            "Fn::FindInMap": [
+                "StreamRetention",
+                {"Ref": "StreamRetentionHours"},
+                "MaximumRecordAgeInSeconds",
+            ]
+        },
+        "DestinationConfig": {
+            "OnFailure": {"Destination": {"Fn::GetAtt": ["FailuresBucket", "Arn"]}}
+        },
+        "MetricsConfig": {"Metrics": ["EventCount"]},
+    }
+
+
+def test_anomalies_are_delivered_as_the_design_says() -> None:
+    mapping = model.resources("AWS::Lambda::EventSourceMapping")["DynamodbAlertsFunctionAnomalies"]
+
+    assert mapping == {
+        "EventSourceArn": {"Fn::GetAtt": ["AnomaliesTable", "StreamArn"]},
+        "FunctionName": {"Ref": "DynamodbAlertsFunction"},
+        "StartingPosition": "TRIM_HORIZON",
+        "BatchSize": 10,
+        "ParallelizationFactor": 1,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "BisectBatchOnFunctionError": True,
+        "MaximumRetryAttempts": -1,
+        "MaximumRecordAgeInSeconds": 79_200,
+        "FilterCriteria": {"Filters": [{"Pattern": '{"eventName": ["INSERT"]}'}]},
+        "DestinationConfig": {
+            "OnFailure": {"Destination": {"Fn::GetAtt": ["FailuresBucket", "Arn"]}}
+        },
+        "MetricsConfig": {"Metrics": ["EventCount"]},
+    }
+
+
+def test_records_are_given_up_shortly_before_each_retention_ends() -> None:
+    retentions = model.source()["Parameters"]["StreamRetentionHours"]["AllowedValues"]
+
+    left_hours = {
+        hours: int(hours) - entry["MaximumRecordAgeInSeconds"] / 3600
+        for hours, entry in model.source()["Mappings"]["StreamRetention"].items()
+    }
+
+    assert sorted(left_hours) == sorted(retentions)
+    assert left_hours == {"24": 2, "72": 4, "168": 6}
+
+
+def test_no_function_writes_where_it_is_triggered() -> None:
+    sources = {
+        mapping["FunctionName"]["Ref"]: mapping["EventSourceArn"]["Fn::GetAtt"][0]
+        for mapping in model.resources("AWS::Lambda::EventSourceMapping").values()
+    }
+    reading = {"Get", "Des", "Lis"}
+
+    written = {
+        function: {
+            model.place(resource)[0]
+            for statement in model.statements(f"{function.removesuffix('Function')}Role")
+            for resource in model.listed(statement.get("Resource", []))
+            if any(
+                action.split(":")[1][:3] not in reading
+                for action in model.listed(statement["Action"])
+            )
+        }
+        for function in sources
+    }
+
+    assert sources.keys() == model.functions().keys()
+    assert [function for function, origin in sources.items() if origin in written[function]] == []

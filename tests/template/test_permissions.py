@@ -1,0 +1,155 @@
+"""Roles grant what is used, nothing more: compared with every call that the tests recorded."""
+
+from typing import Final
+
+import pytest
+
+from tests.recorded_calls import calls_of
+from tests.template import model
+
+Grant = tuple[str, str, str]
+"""IAM action, logical id, path within it."""
+
+ON_FAILURE: Final[set[Grant]] = {
+    # Source: AWS Lambda Developer Guide, "Retain discarded batch records": permissions for S3.
+    ("s3:PutObject", "FailuresBucket", "aws/lambda/"),
+    ("s3:ListBucket", "FailuresBucket", ""),
+}
+LOG_TRACE_KEY: Final[set[Grant]] = {
+    # Source: AWS X-Ray Developer Guide, "AWS Lambda and AWS X-Ray": what active tracing sends.
+    ("xray:PutTelemetryRecords", "*", ""),
+    ("xray:PutTraceSegments", "*", ""),
+    # Source: AWS KMS Developer Guide: reading what the key encrypts (stream, tables, environment)
+    # needs Decrypt, writing to S3 and SNS needs GenerateDataKey, both with the caller's rights.
+    ("kms:Decrypt", "EncryptionKey", ""),
+    ("kms:GenerateDataKey", "EncryptionKey", ""),
+}
+DONE_BY_LAMBDA: Final[dict[str, set[Grant]]] = {
+    "kinesis_events": {
+        *ON_FAILURE,
+        *LOG_TRACE_KEY,
+        # Source: AWS managed policy AWSLambdaBasicExecutionRole, without CreateLogGroup.
+        ("logs:CreateLogStream", "KinesisEventsLogGroup", ""),
+        ("logs:PutLogEvents", "KinesisEventsLogGroup", ""),
+        # Source: AWS managed policy AWSLambdaKinesisExecutionRole; ListStreams and
+        # SubscribeToShard are for consoles and enhanced fan-out.
+        ("kinesis:DescribeStream", "EventStream", ""),
+        ("kinesis:DescribeStreamSummary", "EventStream", ""),
+        ("kinesis:GetRecords", "EventStream", ""),
+        ("kinesis:GetShardIterator", "EventStream", ""),
+        ("kinesis:ListShards", "EventStream", ""),
+    },
+    "dynamodb_alerts": {
+        *ON_FAILURE,
+        *LOG_TRACE_KEY,
+        ("logs:CreateLogStream", "DynamodbAlertsLogGroup", ""),
+        ("logs:PutLogEvents", "DynamodbAlertsLogGroup", ""),
+        # Source: Amazon DynamoDB Developer Guide, "IAM policy to allow a Lambda function to access
+        # DynamoDB stream records".
+        ("dynamodb:DescribeStream", "AnomaliesTable", "stream/"),
+        ("dynamodb:GetRecords", "AnomaliesTable", "stream/"),
+        ("dynamodb:GetShardIterator", "AnomaliesTable", "stream/"),
+        ("dynamodb:ListStreams", "AnomaliesTable", "stream/"),
+    },
+}
+
+ROLES = {model.consumer(function): function for function in model.functions().values()}
+
+
+def granted(consumer: str) -> set[Grant]:
+    role = ROLES[consumer]["Role"]["Fn::GetAtt"][0]
+    return {
+        (action, *model.place(resource))
+        for policy in model.resources("AWS::IAM::Role")[role]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in model.listed(statement["Action"])
+        for resource in model.listed(statement["Resource"])
+    }
+
+
+def recorded(consumer: str) -> set[Grant]:
+    settings = model.settings_of(ROLES[consumer])
+    return {(call.action, settings[call.setting]["Ref"], call.place) for call in calls_of(consumer)}
+
+
+@pytest.mark.parametrize("consumer", sorted(ROLES))
+def test_a_role_grants_what_its_consumer_calls_and_what_lambda_does_for_it(
+    consumer: str, request: pytest.FixtureRequest
+) -> None:
+    tests = model.ROOT / "tests" / "consumers" / f"test_{consumer}.py"
+    assert tests.is_file()
+    if all(item.path != tests for item in request.session.items):
+        pytest.skip(f"needs the calls of {tests.name}, which does not run this time")
+
+    used = recorded(consumer) | DONE_BY_LAMBDA[consumer]
+
+    assert recorded(consumer)
+    assert sorted(granted(consumer) - used) == []
+    assert sorted(used - granted(consumer)) == []
+
+
+def test_no_statement_allows_a_wildcard_action_but_the_key_s_own_account() -> None:
+    wildcards = [
+        (logical_id, statement["Sid"])
+        for logical_id, statement in model.all_statements()
+        for action in model.listed(statement["Action"])
+        if "*" in action and statement["Effect"] == "Allow"
+    ]
+
+    # AWS's default key policy; without it no one could ever administer the key.
+    assert wildcards == [("EncryptionKey", "AccountDecidesByIam")]
+
+
+def test_roles_name_each_resource_but_for_x_ray_which_has_none() -> None:
+    unbounded = {
+        action
+        for role in model.resources("AWS::IAM::Role")
+        for statement in model.statements(role)
+        for action in model.listed(statement["Action"])
+        if statement.get("Resource") == "*"
+    }
+
+    assert unbounded == {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+
+
+def test_each_statement_for_a_service_says_on_whose_behalf() -> None:
+    sources = ("aws:SourceAccount", "aws:SourceArn", "kms:EncryptionContext:aws:logs:arn")
+    for_services = [
+        (logical_id, statement)
+        for logical_id, statement in model.all_statements()
+        if isinstance(statement.get("Principal"), dict) and "Service" in statement["Principal"]
+    ]
+
+    unbound = [
+        logical_id
+        for logical_id, statement in for_services
+        if not any(
+            source in test for test in statement.get("Condition", {}).values() for source in sources
+        )
+    ]
+
+    assert len(for_services) == 6
+    assert unbound == []
+
+
+def test_statements_for_everybody_only_deny() -> None:
+    effects = {
+        statement["Effect"]
+        for _, statement in model.all_statements()
+        if statement.get("Principal") == "*"
+    }
+
+    assert effects == {"Deny"}
+
+
+def test_sam_adds_no_permission_of_its_own() -> None:
+    kinds = {resource["Type"] for resource in model.expansion()["Resources"].values()}
+
+    managed = [
+        role
+        for role, properties in model.resources("AWS::IAM::Role").items()
+        if "ManagedPolicyArns" in properties
+    ]
+
+    assert managed == []
+    assert kinds.isdisjoint({"AWS::IAM::Policy", "AWS::Lambda::Permission"})

@@ -1,0 +1,161 @@
+"""What the stack stores is encrypted, recoverable, bounded and outlives a mistake."""
+
+from typing import Any
+
+import pytest
+
+from tests.template import model
+
+KEY = {"Fn::GetAtt": ["EncryptionKey", "Arn"]}
+
+TABLES = {
+    "ActivitiesTable": ("user_id", "event_key"),
+    "AlertsTable": ("dedup_key", "opened_at"),
+    "AnomaliesTable": ("dedup_key", "fact_key"),
+    "DetectorStateTable": ("state_key", "shard_id"),
+    "MetricsTable": ("series_day", "event_key"),
+    "TransactionsTable": ("transaction_id", "event_key"),
+}
+BUCKETS = ("AccessLogsBucket", "FailuresBucket", "LakeBucket")
+STATE_TYPES = {
+    "AWS::DynamoDB::Table",
+    "AWS::KMS::Key",
+    "AWS::Kinesis::Stream",
+    "AWS::S3::Bucket",
+}
+ON_DEMAND_CAP = {
+    "MaxReadRequestUnits": {"Ref": "TableMaxReadUnits"},
+    "MaxWriteRequestUnits": {"Ref": "TableMaxWriteUnits"},
+}
+
+
+def keys(schema: list[dict[str, str]]) -> tuple[str, ...]:
+    assert [part["KeyType"] for part in schema] == ["HASH", "RANGE"]
+    return tuple(part["AttributeName"] for part in schema)
+
+
+def test_the_tables_have_the_keys_of_the_design() -> None:
+    tables = model.resources("AWS::DynamoDB::Table")
+
+    found = {name: keys(table["KeySchema"]) for name, table in tables.items()}
+
+    assert found == TABLES
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_encrypted_recoverable_and_bounded(name: str) -> None:
+    table = model.resources("AWS::DynamoDB::Table")[name]
+
+    assert table["SSESpecification"] == {
+        "SSEEnabled": True,
+        "SSEType": "KMS",
+        "KMSMasterKeyId": KEY,
+    }
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["OnDemandThroughput"] == ON_DEMAND_CAP
+    assert table["DeletionProtectionEnabled"] == {"Fn::If": ["IsProduction", True, False]}
+
+
+def test_transactions_are_found_by_user() -> None:
+    (index,) = model.resources("AWS::DynamoDB::Table")["TransactionsTable"][
+        "GlobalSecondaryIndexes"
+    ]
+
+    assert index["IndexName"] == "by_user"
+    assert keys(index["KeySchema"]) == ("user_id", "event_key")
+    assert index["OnDemandThroughput"] == ON_DEMAND_CAP
+
+
+def test_only_anomalies_are_streamed_by_their_new_images() -> None:
+    streams = {
+        name: table["StreamSpecification"]
+        for name, table in model.resources("AWS::DynamoDB::Table").items()
+        if "StreamSpecification" in table
+    }
+
+    assert streams == {"AnomaliesTable": {"StreamViewType": "NEW_IMAGE"}}
+
+
+def test_the_event_stream_is_encrypted() -> None:
+    stream = model.resources("AWS::Kinesis::Stream")["EventStream"]
+
+    assert stream["StreamEncryption"] == {"EncryptionType": "KMS", "KeyId": KEY}
+
+
+def test_the_key_rotates() -> None:
+    assert model.resources("AWS::KMS::Key")["EncryptionKey"]["EnableKeyRotation"] is True
+
+
+def test_all_topics_are_encrypted() -> None:
+    topics = model.resources("AWS::SNS::Topic")
+
+    assert sorted(topics) == ["AlertsTopic", "OnCallTopic"]
+    assert [topic["KmsMasterKeyId"] for topic in topics.values()] == [KEY, KEY]
+
+
+def test_these_are_all_buckets() -> None:
+    assert sorted(model.resources("AWS::S3::Bucket")) == list(BUCKETS)
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_bucket_is_private_versioned_and_forgets(name: str) -> None:
+    bucket = model.resources("AWS::S3::Bucket")[name]
+
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert all(rule["Status"] == "Enabled" for rule in rules)
+    assert any("ExpirationInDays" in rule for rule in rules)
+    assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+    assert any("NoncurrentVersionExpiration" in rule for rule in rules)
+
+
+def test_buckets_are_encrypted_with_the_key_but_for_the_access_logs_which_cannot_be() -> None:
+    encryption = {
+        name: bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0][
+            "ServerSideEncryptionByDefault"
+        ]
+        for name, bucket in model.resources("AWS::S3::Bucket").items()
+    }
+
+    assert encryption == {
+        "AccessLogsBucket": {"SSEAlgorithm": "AES256"},
+        "FailuresBucket": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY},
+        "LakeBucket": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY},
+    }
+
+
+def test_everything_that_holds_state_outlives_stack_and_replacement() -> None:
+    policies = {
+        name: (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
+        for name, resource in model.expansion()["Resources"].items()
+        if resource["Type"] in STATE_TYPES
+    }
+
+    assert len(policies) == 11
+    assert set(policies.values()) == {("RetainExceptOnCreate", "Retain")}
+
+
+@pytest.mark.parametrize("kind", ["AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy"])
+def test_buckets_and_topics_take_tls_only(kind: str) -> None:
+    owners: dict[str, Any] = model.resources(kind)
+
+    denials = {
+        name: [
+            statement
+            for statement in model.statements(name)
+            if statement["Effect"] == "Deny"
+            and statement["Principal"] == "*"
+            and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        ]
+        for name in owners
+    }
+
+    protected = kind.removesuffix("Policy")
+    assert sorted(denials) == sorted(f"{name}Policy" for name in model.resources(protected))
+    assert all(len(found) == 1 for found in denials.values())
