@@ -1,6 +1,6 @@
-"""What a deployed template amounts to for the local run: its functions and event source mappings."""
+"""What a deployed template amounts to for the local run: functions and event source mappings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -51,7 +51,9 @@ class Deployment:
     """A template as it stands on the endpoint.
 
     `functions` is keyed by logical id; `physical_ids` maps every created resource's logical id to
-    what `Ref` gives; `unhandled` maps logical id to the resource type that the local run cannot do.
+    what `Ref` gives; `unhandled` maps logical id to the resource type that the local run cannot do,
+    `ignored_properties` to the properties of a created resource that have no effect locally though
+    they might be missed. A mapping that is disabled in the template is not among `mappings`.
     """
 
     functions: dict[str, Function]
@@ -59,3 +61,4 @@ class Deployment:
     physical_ids: dict[str, str]
     outputs: dict[str, str]
     unhandled: dict[str, str]
+    ignored_properties: dict[str, tuple[str, ...]] = field(default_factory=dict)

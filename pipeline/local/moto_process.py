@@ -1,0 +1,58 @@
+"""The moto server as a process of its own, started by `endpoint.py`; not for import.
+
+It binds a free port of the loopback interface, prints the number on one line and serves until
+its standard input ends. The pipe ends when the parent closes it or dies, even by `kill -9`, so no
+process outlives the local run.
+"""
+
+import logging
+import os
+import sys
+import threading
+from typing import Any
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
+
+
+class _KeepAliveHandler(MotoRequestHandler):
+    """Answer many requests per connection; werkzeug's default is one."""
+
+    protocol_version = "HTTP/1.1"
+    # Headers and body leave in two writes; Nagle's algorithm holds the second back for 40 ms.
+    disable_nagle_algorithm = True
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Keep served requests out of the log, which is shown when the server fails."""
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of standard input and end the process, whatever its threads do."""
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
+
+
+def main() -> None:
+    """Serve moto until standard input ends."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    application: Any = DomainDispatcherApplication(create_backend_app)
+    server = make_server(
+        "127.0.0.1", 0, application, threaded=True, request_handler=_KeepAliveHandler
+    )
+    # moto composes URLs, such as those of queues, with this port where it has no request at hand.
+    os.environ["MOTO_PORT"] = str(server.port)
+    sys.stdout.write(f"{server.port}\n")
+    sys.stdout.flush()
+    # Nobody reads the pipe from here on: what a library prints joins the log instead.
+    os.dup2(2, 1)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""What an invocation of a function came to."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+FailureKind = Literal["unhandled", "timeout", "crash", "init"]
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """The function returned; `payload` is its answer as JSON text."""
+
+    request_id: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionError:
+    """The function was reached and failed.
+
+    `kind` says how: it raised (unhandled), ran out of time, its process ended, or its module could
+    not be loaded. `error_type` and `message` are worded as Lambda words them.
+    """
+
+    request_id: str
+    kind: FailureKind
+    error_type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """The function was not reached: its reserved concurrency is used up."""
+
+
+Outcome = Success | FunctionError | Throttled

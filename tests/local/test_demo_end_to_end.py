@@ -1,0 +1,60 @@
+"""`streamwarden demo` as a user runs it, in a process of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STREAMWARDEN = Path(sys.executable).with_name("streamwarden")
+
+INCIDENTS = [
+    "metric_baseline#checkout/response_time",
+    "metric_baseline#shop/orders_per_minute",
+    "static_limit#checkout/error_rate",
+    "static_limit#db-1/disk_usage",
+    "static_limit#web-7/cpu_usage",
+]
+
+
+def _demo(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "COV_"))
+    }
+    return subprocess.run(
+        [STREAMWARDEN, "demo", "--template", ROOT / "template.yaml", *arguments],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _found(output: str) -> list[str]:
+    table = output.partition("Planted incidents")[2].partition("Kinesis records")[0]
+    rows = [line.split() for line in table.splitlines() if re.search(r"\bonce\s*$", line)]
+    return sorted(word for row in rows for word in row if "#" in word)
+
+
+@pytest.mark.timeout(300)  # three runs, each with its own deployment
+def test_the_demo_balances_and_finds_the_same_incidents_each_time(tmp_path: Path) -> None:
+    runs = [_demo(tmp_path, "--records", "1300", "--seed", "11") for _ in range(2)]
+
+    for run in runs:
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert (
+            "The ledger balances; each of 5 planted incidents has exactly one alert" in run.stdout
+        )
+        assert _found(run.stdout) == INCIDENTS
+
+
+def test_too_few_records_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    run = _demo(tmp_path, "--records", "12")
+
+    assert run.returncode == 2
+    assert "12 is not in the range x>=1300" in run.stderr
+    assert not (tmp_path / ".streamwarden").exists()
