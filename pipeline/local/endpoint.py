@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import boto3.session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 REGION: Final = "us-east-1"
 CREDENTIAL: Final = "test"
@@ -105,7 +106,7 @@ class Endpoint:
         if self._account_id is None:
             try:
                 self._account_id = str(self.client("sts").get_caller_identity()["Account"])
-            except Exception as error:
+            except (BotoCoreError, ClientError) as error:
                 raise EndpointError(f"{self.url} does not answer as AWS STS: {error}") from error
         return self._account_id
 

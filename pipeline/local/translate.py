@@ -196,7 +196,7 @@ def _code_directory(logical_id: str, code: object, base: Path) -> Path:
 
 def _expand(template: dict[str, Any], parameters: Mapping[str, str], region: str) -> dict[str, Any]:
     """Run the SAM transform."""
-    # Imported here: it takes more than a second, which the moto server needs to start anyway.
+    # Imported here: it takes more than a second, too much for a command that deploys nothing.
     import boto3.session  # noqa: PLC0415 - see above
     from samtranslator.model.exceptions import InvalidDocumentException  # noqa: PLC0415 - see above
     from samtranslator.parser.parser import Parser  # noqa: PLC0415 - see above

@@ -20,14 +20,16 @@ INCIDENTS = [
 ]
 
 
-def _demo(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _demo(
+    directory: Path, *arguments: str, endpoint_url: str = ""
+) -> subprocess.CompletedProcess[str]:
     environment = {
         name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "COV_"))
     }
     return subprocess.run(
         [STREAMWARDEN, "demo", "--template", ROOT / "template.yaml", *arguments],
         cwd=directory,
-        env=environment,
+        env=environment | {"AWS_ENDPOINT_URL": endpoint_url},
         capture_output=True,
         text=True,
         check=False,
@@ -58,3 +60,11 @@ def test_too_few_records_are_refused_before_anything_starts(tmp_path: Path) -> N
     assert run.returncode == 2
     assert "12 is not in the range x>=1300" in run.stderr
     assert not (tmp_path / ".streamwarden").exists()
+
+
+def test_an_endpoint_that_does_not_answer_ends_in_plain_words(tmp_path: Path) -> None:
+    run = _demo(tmp_path, endpoint_url="http://127.0.0.1:9")
+
+    assert run.returncode == 1
+    assert "Error: http://127.0.0.1:9 does not answer" in run.stderr
+    assert "Traceback" not in run.stderr

@@ -197,7 +197,24 @@ def test_a_bucket_has_its_configuration(everything: Deployment, endpoint: Endpoi
     assert rule["Transitions"] == [{"Days": 30, "StorageClass": "STANDARD_IA"}]
     assert encryption["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
     assert client.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
-    assert "EventBridgeConfiguration" in client.get_bucket_notification_configuration(Bucket=name)
+
+
+def test_a_bucket_tells_eventbridge_of_its_objects(
+    everything: Deployment, endpoint: Endpoint
+) -> None:
+    events, queue = endpoint.client("events"), everything.physical_ids["DeadLetters"]
+    pattern = json.dumps({"source": ["aws.s3"]})
+    target = {"Id": "1", "Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:every-DeadLetters"}
+    events.put_rule(Name="every-objects", EventPattern=pattern)
+    events.put_targets(Rule="every-objects", Targets=[target])
+
+    endpoint.client("s3").put_object(
+        Bucket=everything.physical_ids["Bucket"], Key="events/told", Body=b"x"
+    )
+
+    events.remove_targets(Rule="every-objects", Ids=["1"])
+    (message,) = endpoint.client("sqs").receive_message(QueueUrl=queue)["Messages"]
+    assert json.loads(message["Body"])["detail"]["object"]["key"] == "events/told"
 
 
 def test_the_part_of_a_bucket_policy_that_moto_can_judge_is_in_force(

@@ -45,9 +45,7 @@ def put_table(stack: Stack, logical_id: str, properties: Properties) -> Physical
     _set_ttl(client, name, properties)
     _set_recovery(client, name, properties)
     arn, stream_arn = _arns(client, name)
-    tags: Any = properties.tags()
-    if tags:
-        client.tag_resource(ResourceArn=arn, Tags=tags)
+    _set_tags(client, arn, properties)
     attributes = {"Arn": arn}
     if stream_arn is not None:
         attributes["StreamArn"] = stream_arn
@@ -147,6 +145,15 @@ def _set_recovery(client: "DynamoDBClient", name: str, properties: Properties) -
         TableName=name,
         PointInTimeRecoverySpecification=wanted,
     )
+
+
+def _set_tags(client: "DynamoDBClient", arn: str, properties: Properties) -> None:
+    existing: Any = client.list_tags_of_resource(ResourceArn=arn)["Tags"]
+    changed: Any = [tag for tag in properties.tags() if tag not in existing]
+    if changed:
+        # moto adds a second tag of the same key where AWS replaces the first.
+        client.untag_resource(ResourceArn=arn, TagKeys=[tag["Key"] for tag in changed])
+        client.tag_resource(ResourceArn=arn, Tags=changed)
 
 
 def _arns(client: "DynamoDBClient", name: str) -> tuple[str, str | None]:
