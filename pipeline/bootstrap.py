@@ -7,22 +7,27 @@ import os
 import random
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 
+from pipeline.adapters.alert_store import DynamoAlertStore
 from pipeline.adapters.aws import CLIENT_CONFIG
+from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.dynamodb import BatchTables
 from pipeline.adapters.event_items import EventTables
 from pipeline.adapters.event_sink import AwsEventSink
 from pipeline.adapters.lineage import KinesisShardLineage
 from pipeline.adapters.parallel import Parallel
+from pipeline.adapters.sns import SnsPager
 from pipeline.adapters.state_store import DynamoStateStore
 from pipeline.detection.detector import Detector, detectors
 from pipeline.detection.rules import Rules, default_rules
-from pipeline.ports import EventSink, ShardLineage, StateStore
-from pipeline.settings import KinesisEventsSettings
+from pipeline.flows.alerts.composing import Deployment
+from pipeline.ports import AlertStore, Clock, EventSink, Pager, ShardLineage, StateStore, Topic
+from pipeline.settings import DynamodbAlertsSettings, KinesisEventsSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -80,6 +85,52 @@ def rules() -> Rules:
 def event_ttl_s() -> int:
     """Return how long rows of the event flow live, in seconds."""
     return _event_settings().event_ttl_days * _DAY_S
+
+
+@cache
+def alert_settings() -> DynamodbAlertsSettings:
+    """Return the settings of the alert flow."""
+    return DynamodbAlertsSettings.load(os.environ)
+
+
+def alert_deployment() -> Deployment:
+    """Return what pages say about this deployment."""
+    settings = alert_settings()
+    return Deployment(
+        service="streamwarden",
+        environment=settings.environment,
+        region=settings.alerts_topic_arn.split(":")[3],
+        runbook_url=settings.runbook_url,
+        alerts_table=settings.alerts_table,
+    )
+
+
+def alert_ttl() -> timedelta:
+    """Return how long an alert's row outlives its last change."""
+    return timedelta(days=alert_settings().alert_ttl_days)
+
+
+@cache
+def alert_store() -> AlertStore:
+    """Return the alert rows."""
+    return DynamoAlertStore(_dynamodb(), alert_settings().alerts_table)
+
+
+@cache
+def pager() -> Pager:
+    """Return the two topics of the alert flow."""
+    settings = alert_settings()
+    topic_arns: dict[Topic, str] = {
+        "alerts": settings.alerts_topic_arn,
+        "oncall": settings.oncall_topic_arn,
+    }
+    return SnsPager(boto3.client("sns", config=CLIENT_CONFIG), topic_arns)
+
+
+@cache
+def clock() -> Clock:
+    """Return the time of day."""
+    return SystemClock()
 
 
 @cache

@@ -39,6 +39,7 @@ _MONEY_SMALLEST_EXPONENT = -20
 _MONEY_LIMIT = 10**_MONEY_INTEGER_DIGITS
 _MAX_NUMBER_CHARS = 64  # a number of 200 kB would take longer than the rest of its batch
 _MAX_REASON_CHARS = 200  # msgspec quotes an unknown event type in full
+_IN_A_KEY = "key` in `"  # msgspec's way to point at the key of a mapping
 _NUMBER_RANGE = 1e126
 _NUMBER_NEAREST_ZERO = 1e-100
 _money_text = re.compile(MONEY_PATTERN).match
@@ -254,6 +255,8 @@ def _invalid(message: str) -> InvalidRecordError:
     reason, separator, path = message.rpartition(" - at `")
     if not separator:
         reason, path = message, "$`"
+    if path.startswith(_IN_A_KEY):
+        reason, path = f"{reason} as a key", path.removeprefix(_IN_A_KEY)
     if len(reason) > _MAX_REASON_CHARS:
         reason = reason[: _MAX_REASON_CHARS - 1] + "…"
     return InvalidRecordError(reason, path[:-1])

@@ -2,17 +2,23 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
 from pipeline.adapters.aws import service_errors
-from pipeline.adapters.dynamodb import Item
 from pipeline.detection.anomaly import timestamp_text
 from pipeline.ports import AlertRow
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from pipeline.adapters.dynamodb import Item
+
+
+_REPLACES: Final = "version = :replaces"
+_CREATES: Final = "attribute_not_exists(version) OR version = :replaces"
+"""Of version 0 there is none; DynamoDB refuses a value that no condition uses."""
 
 
 class DynamoAlertStore:
@@ -61,19 +67,14 @@ class DynamoAlertStore:
             "version": {"N": str(replaces + 1)},
             "document": {"S": document.decode()},
         }
-        condition = "attribute_not_exists(version)"
-        values = {}
-        if replaces:
-            condition = "version = :replaces"
-            values = {"ExpressionAttributeValues": {":replaces": {"N": str(replaces)}}}
         with service_errors("write an alert"):
             try:
                 self._client.put_item(
                     TableName=self._table,
                     Item=item,
-                    ConditionExpression=condition,
+                    ConditionExpression=_CREATES if replaces == 0 else _REPLACES,
+                    ExpressionAttributeValues={":replaces": {"N": str(replaces)}},
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                    **values,
                 )
             except ClientError as error:
                 if error.response["Error"]["Code"] != "ConditionalCheckFailedException":

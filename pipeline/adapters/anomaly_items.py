@@ -51,7 +51,8 @@ def decode_anomaly(image: Mapping[str, Mapping[str, Any]]) -> Anomaly:
     try:
         return msgspec.convert(fields, Anomaly)
     except msgspec.ValidationError as error:
-        raise InvalidRecordError(f"not an anomaly: {error}") from error
+        reason, _, path = str(error).partition(" - at ")
+        raise InvalidRecordError(f"not an anomaly: {reason}", path.strip("`") or "$") from error
 
 
 def _encode(value: object) -> dict[str, Any]:

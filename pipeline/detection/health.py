@@ -53,7 +53,7 @@ def poison_record(
     )
 
 
-def _health(  # noqa: PLR0913  the fields of one fact
+def _health(
     rule: HealthRule,
     *,
     shard_id: str,

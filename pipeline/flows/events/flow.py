@@ -77,7 +77,7 @@ class EventFlow:
         ttl_s: How long a state row outlives the record that touched it last.
     """
 
-    def __init__(  # noqa: PLR0913  the flow's ports and what it follows
+    def __init__(
         self,
         sink: EventSink,
         states: StateStore,

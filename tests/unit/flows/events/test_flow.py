@@ -1,4 +1,4 @@
-"""What a batch costs and how the warm cache is trusted; delivery itself is tested in tests/delivery."""
+"""What a batch costs and how the warm cache is trusted; for delivery see tests/delivery."""
 
 import random
 from collections import Counter

@@ -1,0 +1,36 @@
+"""Lambda function: new facts on the stream of AnomaliesTable to the alert flow."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from pipeline import bootstrap
+from pipeline.adapters.fact_records import fact_record
+from pipeline.flows.alerts.flow import AlertFlow
+
+logger = Logger()
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Turn facts into alerts in their order; report the first that must be delivered again."""
+    flow = AlertFlow(
+        bootstrap.alert_store(),
+        bootstrap.pager(),
+        bootstrap.clock(),
+        rules=bootstrap.rules().texts(),
+        where=bootstrap.alert_deployment(),
+        ttl=bootstrap.alert_ttl(),
+        worker=context.aws_request_id,
+    )
+    records = [fact_record(one) for one in event["Records"] if one["eventName"] == "INSERT"]
+    report = flow.take_batch(records)
+    for defect in report.defects:
+        place = {"sequence_number": defect.record.sequence_number}
+        logger.error("fact cannot become an alert", exc_info=defect.error, extra=place)
+    if report.failed:
+        again = {"sequence_number": report.failed, "reason": str(report.failure)}
+        logger.warning("facts will be delivered again", extra=again)
+        return {"batchItemFailures": [{"itemIdentifier": report.failed}]}
+    logger.info("facts taken", extra={"facts": report.taken, "defects": len(report.defects)})
+    return {"batchItemFailures": []}

@@ -1,0 +1,129 @@
+"""The planted incidents against the alerts that were stored and the messages that arrived."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline.cli.inbox import Notification
+from pipeline.cli.incidents import PlantedIncident
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class StoredAlert(NamedTuple):
+    """A row of AlertsTable by its key."""
+
+    dedup_key: str
+    opened_at: datetime
+
+
+class Message(NamedTuple):
+    """What the findings need of a machine record on AlertsTopic."""
+
+    notification_id: str
+    alert_id: str
+    dedup_key: str
+    reason: str
+    severity: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of a planted incident; `problem` is empty when it has exactly one alert."""
+
+    incident: PlantedIncident
+    alert_id: str
+    severity: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The planted incidents, and the alerts that nobody planted by their first message."""
+
+    planted: tuple[Finding, ...]
+    others: tuple[Message, ...]
+
+
+def read_alerts(dynamodb: "DynamoDBClient", table: str) -> Iterator[StoredAlert]:
+    """Read back the keys of all alerts."""
+    pages = dynamodb.get_paginator("scan").paginate(
+        TableName=table, ConsistentRead=True, ProjectionExpression="dedup_key, opened_at"
+    )
+    for page in pages:
+        for item in page["Items"]:
+            opened_at = datetime.fromisoformat(item["opened_at"]["S"])
+            yield StoredAlert(item["dedup_key"]["S"], opened_at)
+
+
+def message(notification: Notification) -> Message:
+    """Read the machine record out of a notification of AlertsTopic."""
+    record: dict[str, Any] = json.loads(notification.body)
+    return Message(
+        record["id"],
+        record["alert_id"],
+        record["dedup_key"],
+        record["notification_reason"],
+        record["severity"],
+        record["title"],
+    )
+
+
+def judge(
+    incidents: Sequence[PlantedIncident],
+    alerts: Sequence[StoredAlert],
+    messages: Sequence[Message],
+    pages: Sequence[Notification],
+) -> Findings:
+    """Hold the planted incidents against what was found.
+
+    Args:
+        incidents: What was planted.
+        alerts: All rows of AlertsTable.
+        messages: What arrived from AlertsTopic.
+        pages: What arrived from OnCallTopic.
+    """
+    planted = tuple(_find(incident, alerts, messages, pages) for incident in incidents)
+    own = {incident.dedup_key for incident in incidents}
+    others = {item.alert_id: item for item in reversed(messages) if item.dedup_key not in own}
+    return Findings(planted, tuple(reversed(others.values())))
+
+
+def _find(
+    incident: PlantedIncident,
+    alerts: Sequence[StoredAlert],
+    messages: Sequence[Message],
+    pages: Sequence[Notification],
+) -> Finding:
+    rows = [alert for alert in alerts if alert.dedup_key == incident.dedup_key]
+    told = [item for item in messages if item.dedup_key == incident.dedup_key]
+    openings = [item for item in told if item.reason == "first"]
+    paged = [page for page in pages if page.attributes.get("dedup_key") == incident.dedup_key]
+    firing = [page for page in paged if page.attributes.get("status") == "firing"]
+    problem = (
+        _not_one("alert", len(rows))
+        or _misplaced(incident, rows[0])
+        or _not_one("first message on AlertsTopic", len(openings))
+        or _not_one("page", len(firing))
+    )
+    ids = {item.notification_id for item in told}
+    if not problem and len(ids) < len(told):
+        problem = "a message arrived twice"
+    severity = openings[0].severity if openings else ""
+    return Finding(incident, openings[0].alert_id if openings else "", severity, problem)
+
+
+def _not_one(noun: str, count: int) -> str:
+    if count == 1:
+        return ""
+    return f"{count} {noun}s instead of one" if count else f"no {noun}"
+
+
+def _misplaced(incident: PlantedIncident, alert: StoredAlert) -> str:
+    if incident.starts_at <= alert.opened_at <= incident.ends_at:
+        return ""
+    return f"its alert opened at {alert.opened_at:%H:%M:%S}, outside of the incident"

@@ -1,0 +1,169 @@
+"""The incidents planted in the demo's traffic: metric series, some of which go wrong."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from pipeline.cli.puts import StreamPut, plain, user_put
+
+STEP: Final = timedelta(minutes=3)
+"""Time between two points of a series."""
+
+SPAN: Final = timedelta(hours=8)
+"""Simulated time that the traffic covers; the baseline needs 100 points before it judges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong with a series: the values it takes, `start` before the end of the traffic."""
+
+    title: str
+    rule_id: str
+    start: timedelta
+    length: timedelta
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A metric series: its usual level with normal noise, cut at 2.5 standard deviations."""
+
+    source: str
+    metric_name: str
+    unit: str
+    mean: float
+    deviation: float
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedIncident:
+    """What the pipeline must find: one alert under this key, opened between the two moments."""
+
+    title: str
+    dedup_key: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+SERIES: Final = (
+    Series("web-1", "cpu_usage", "%", 38.0, 4.0),
+    Series("web-2", "cpu_usage", "%", 44.0, 5.0),
+    Series(
+        "web-7",
+        "cpu_usage",
+        "%",
+        42.0,
+        4.0,
+        Fault(
+            "web-7: CPU at 97 %",
+            "static_limit",
+            timedelta(minutes=75),
+            timedelta(minutes=30),
+            97.0,
+        ),
+    ),
+    Series(
+        "db-1",
+        "disk_usage",
+        "%",
+        71.0,
+        0.2,
+        Fault(
+            "db-1: disk jumps to 93.5 %",
+            "static_limit",
+            timedelta(minutes=50),
+            timedelta(minutes=50),
+            93.5,
+        ),
+    ),
+    Series(
+        "checkout",
+        "error_rate",
+        "%",
+        0.5,
+        0.1,
+        Fault(
+            "checkout: 31 % errors",
+            "static_limit",
+            timedelta(minutes=40),
+            timedelta(minutes=25),
+            31.0,
+        ),
+    ),
+    Series(
+        "checkout",
+        "response_time",
+        "ms",
+        120.0,
+        12.0,
+        Fault(
+            "checkout: one answer of 640 ms",
+            "metric_baseline",
+            timedelta(minutes=100),
+            STEP,
+            640.0,
+        ),
+    ),
+    Series(
+        "shop",
+        "orders_per_minute",
+        "1/min",
+        80.0,
+        6.0,
+        Fault(
+            "shop: orders fall to 4 a minute",
+            "metric_baseline",
+            timedelta(minutes=30),
+            timedelta(minutes=30),
+            4.0,
+        ),
+    ),
+)
+
+
+def planted_incidents(until: datetime) -> tuple[PlantedIncident, ...]:
+    """Return the incidents of the series whose traffic ends at `until`."""
+    return tuple(
+        PlantedIncident(
+            series.fault.title,
+            f"{series.fault.rule_id}#{series.source}/{series.metric_name}",
+            until - series.fault.start,
+            until - series.fault.start + series.fault.length,
+        )
+        for series in SERIES
+        if series.fault
+    )
+
+
+def metric_puts(rng: random.Random, until: datetime) -> Iterator[StreamPut]:
+    """Yield the points of all series, each series in the order of time."""
+    for series in SERIES:
+        for number in reversed(range(SPAN // STEP)):
+            moment = until - number * STEP - timedelta(seconds=rng.uniform(1, 30))
+            yield plain(
+                moment,
+                series.source,
+                user_put(
+                    {
+                        "event_type": "system_metric",
+                        "event_id": f"{rng.getrandbits(128):032x}",
+                        "metric_name": series.metric_name,
+                        "value": _value(rng, series, until - moment),
+                        "timestamp": moment.isoformat(timespec="milliseconds"),
+                        "source": series.source,
+                        "unit": series.unit,
+                        "producer": "streamwarden-demo",
+                    }
+                ),
+            )
+
+
+def _value(rng: random.Random, series: Series, before_end: timedelta) -> float:
+    noise = min(max(rng.gauss(0.0, 1.0), -2.5), 2.5) * series.deviation
+    fault = series.fault
+    if fault and fault.start - fault.length < before_end <= fault.start:
+        return round(fault.value + noise * 0.1, 3)
+    return round(series.mean + noise, 3)

@@ -1,0 +1,144 @@
+"""`streamwarden local`: the template on this machine, up until Ctrl-C."""
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.cli.inbox import Inbox
+from pipeline.cli.producer import PutError
+from pipeline.cli.report import make_console, print_page
+from pipeline.local.endpoint import Endpoint, EndpointError
+from pipeline.local.intrinsics import TemplateError
+from pipeline.local.resources.handler import DeployError
+from pipeline.local.run import LocalRun, RunError, RunEvent
+
+RUN_DIRECTORY = Path(".streamwarden")
+"""Where local runs keep logs and checkpoints, below the current directory."""
+
+template_option = click.option(
+    "--template",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=Path("template.yaml"),
+    show_default=True,
+    help="The SAM template to run.",
+)
+
+
+@click.command()
+@template_option
+@click.option("--logs", is_flag=True, help="Show every line that the functions log.")
+def local(template: Path, *, logs: bool) -> None:
+    """Keep the template running on this machine until Ctrl-C, and show the pages as they arrive.
+
+    AWS_ENDPOINT_URL in the environment points it at another endpoint than its own.
+    """
+    console = make_console()
+    with plain_words(), open_local_run(template, "local", console, logs=logs) as run:
+        _print_usage(console, run)
+        inbox = Inbox(
+            run.endpoint.client("sns"),
+            run.endpoint.client("sqs"),
+            run.deployment.physical_ids["OnCallTopic"],
+            "streamwarden-local-pages",
+        )
+        try:
+            while True:
+                for page in inbox.read():
+                    print_page(console, page)
+        except KeyboardInterrupt:
+            console.print("\nstopping")
+
+
+def open_local_run(template: Path, name: str, console: Console, *, logs: bool = False) -> LocalRun:
+    """Return a local run that tells its failures on the console; it is yet to be entered.
+
+    Args:
+        template: The SAM template.
+        name: Tells the stack and the run's directory from those of other runs.
+        console: Where failures are shown, and log lines if wanted.
+        logs: Whether every log line is shown.
+    """
+    console.print(f"deploying {template}")
+    return LocalRun(
+        template,
+        directory=RUN_DIRECTORY / name,
+        stack_name=f"streamwarden-{name}",
+        endpoint=Endpoint.from_environment(os.environ),
+        on_event=event_printer(console, logs=logs),
+    )
+
+
+def event_printer(console: Console, *, logs: bool) -> Callable[[RunEvent], None]:
+    """Return what shows the events of a run; safe to call from several threads.
+
+    A failure that comes again as before is shown again only at its 10th, 100th … time.
+    """
+    seen: Counter[tuple[str, str]] = Counter()
+    lock = threading.Lock()
+
+    def show(event: RunEvent) -> None:
+        if event.kind == "log":
+            if logs:
+                console.out(f"{event.subject}: {event.message}", highlight=False)
+            return
+        with lock:
+            seen[event.subject, event.message] += 1
+            times = seen[event.subject, event.message]
+        if not _is_power_of_ten(times):
+            return
+        again = f" ({times} times)" if times > 1 else ""
+        lines = "".join(f"\n    {escape(line)}" for line in event.lines)
+        headline = escape(f"{event.subject}: {event.message}{again}")
+        console.print(f"[red]{event.kind}[/red] {headline}{lines}", soft_wrap=True)
+
+    return show
+
+
+@contextmanager
+def plain_words() -> Iterator[None]:
+    """Turn what can go wrong with a run into a message and exit code 1."""
+    try:
+        yield
+    except (DeployError, EndpointError, PutError, RunError, TemplateError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def print_unhandled(console: Console, run: LocalRun) -> None:
+    """Name the resources of the template that the local run does without."""
+    if run.deployment.unhandled:
+        names = ", ".join(
+            f"{name} ({kind})" for name, kind in sorted(run.deployment.unhandled.items())
+        )
+        console.print(f"not part of the local run: {escape(names)}", soft_wrap=True)
+
+
+def _print_usage(console: Console, run: LocalRun) -> None:
+    print_unhandled(console, run)
+    stream = run.deployment.physical_ids["EventStream"]
+    exports = "\n".join(
+        f"export {name}={text}" for name, text in run.endpoint.environment().items()
+    )
+    event = (
+        '\'{"event_type":"system_metric","source":"web-7","metric_name":"disk_usage",'
+        '"value":95.2,"unit":"%","timestamp":"\'$(date -u +%FT%TZ)\'"}\''
+    )
+    console.out(
+        f"\nThe stream is {stream} on {run.endpoint.url}. In another terminal:\n\n"
+        f"{exports}\n"
+        f"echo {event} |\n"
+        f"  aws kinesis put-record --stream-name {stream} --partition-key web-7 "
+        "--data fileb:///dev/stdin\n\n"
+        f"Logs are in {RUN_DIRECTORY / 'local'}; pages appear here. Ctrl-C ends the run.\n",
+        highlight=False,
+    )
+
+
+def _is_power_of_ten(number: int) -> bool:
+    return str(number).strip("0") == "1"

@@ -1,0 +1,133 @@
+"""The demo's report on the terminal."""
+
+from typing import Final
+
+from rich import box
+from rich.console import Console
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.cli.findings import Findings
+from pipeline.cli.inbox import Notification
+from pipeline.cli.ledger import LedgerLine
+from pipeline.cli.result import DemoResult, problems
+
+WIDTH: Final = 108
+"""Columns of a report that goes into a file or a pipe."""
+
+
+def make_console() -> Console:
+    """Return the console that commands print to."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+
+
+def print_report(console: Console, result: DemoResult) -> None:
+    """Print the ledger, the page, the incidents, the timings and the verdict."""
+    console.print(ledger_table(result.ledger))
+    for page in _first_planted(result):
+        print_page(console, page)
+    console.print(incident_table(result.findings))
+    if result.findings.others:
+        console.print(others_table(result.findings))
+    console.print(_measured(result), soft_wrap=True)
+    wrong = problems(result)
+    for problem in wrong:
+        console.print(Text(f"wrong: {problem}", style="red"), soft_wrap=True)
+    if not wrong:
+        count = len(result.findings.planted)
+        console.print(
+            Text(
+                f"The ledger balances; each of {count} planted incidents has exactly one alert.",
+                style="green",
+            )
+        )
+
+
+def ledger_table(ledger: tuple[LedgerLine, ...]) -> Table:
+    """Lay out the fates of all records, with their sums."""
+    table = Table(
+        title="Ledger, read back from tables and bucket", box=box.SIMPLE_HEAD, title_justify="left"
+    )
+    table.add_column("event type")
+    for name in ("put", "stored", "collapsed", "quarantined", "lost", "in lake"):
+        table.add_column(name, justify="right")
+    table.add_column("balance")
+    for line in ledger:
+        table.add_row(
+            line.event_type,
+            *map(str, _figures(line)),
+            "ok" if line.balances else "WRONG",
+        )
+    table.add_section()
+    sums = [sum(column) for column in zip(*map(_figures, ledger), strict=True)]
+    is_good = all(line.balances for line in ledger)
+    table.add_row("all", *map(str, sums), "ok" if is_good else "WRONG")
+    return table
+
+
+def print_page(console: Console, page: Notification) -> None:
+    """Show a page as its receiver reads it, long lines uncut."""
+    console.print(Rule("a page, as OnCallTopic delivers it", align="left", characters="-"))
+    console.print(Text(page.subject, style="bold"), soft_wrap=True)
+    console.print()
+    console.print(Text(page.body.rstrip()), soft_wrap=True)
+    console.print(Rule(characters="-"))
+    console.print()
+
+
+def incident_table(findings: Findings) -> Table:
+    """Lay out the planted incidents with what was found."""
+    table = Table(title="Planted incidents", box=box.SIMPLE_HEAD, title_justify="left")
+    for name in ("incident", "dedup key", "severity", "alert id"):
+        table.add_column(name, overflow="fold")
+    table.add_column("found")
+    for finding in findings.planted:
+        table.add_row(
+            finding.incident.title,
+            finding.incident.dedup_key,
+            finding.severity,
+            finding.alert_id[:8],
+            finding.problem or "once",
+        )
+    return table
+
+
+def others_table(findings: Findings) -> Table:
+    """Lay out the alerts that nobody planted, such as those about this machine."""
+    table = Table(
+        title="Other alerts, such as this machine's own", box=box.SIMPLE_HEAD, title_justify="left"
+    )
+    for name in ("title", "dedup key", "severity", "alert id"):
+        table.add_column(name, overflow="fold")
+    for other in findings.others:
+        table.add_row(other.title, other.dedup_key, other.severity, other.alert_id[:8])
+    return table
+
+
+def _first_planted(result: DemoResult) -> list[Notification]:
+    """Return the page that opened the first planted incident that has one."""
+    firing = {
+        page.attributes.get("dedup_key"): page
+        for page in result.pages
+        if page.attributes.get("status") == "firing"
+    }
+    keys = [finding.incident.dedup_key for finding in result.findings.planted]
+    return [firing[key] for key in keys if key in firing][:1]
+
+
+def _figures(line: LedgerLine) -> tuple[int, ...]:
+    fates = (line.stored, line.collapsed, line.quarantined)
+    return (line.put, *fates, len(line.lost), line.in_lake)
+
+
+def _measured(result: DemoResult) -> Text:
+    timings = result.timings
+    return Text(
+        f"{result.user_records} user records in {result.stream_records} Kinesis records. "
+        f"Deployed in {timings.deploy_s:.1f} s, put in {timings.put_s:.1f} s, "
+        f"drained {timings.drain_s:.1f} s after the last put: "
+        f"{result.records_per_s:.0f} records/s.\n"
+        f"{len(result.messages)} messages on AlertsTopic, {len(result.pages)} on OnCallTopic.\n"
+    )

@@ -1,0 +1,66 @@
+"""What a run of the demo came to, and whether it may call itself good."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.cli.findings import Findings
+from pipeline.cli.inbox import Notification
+from pipeline.cli.ledger import LedgerLine
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Wall-clock seconds: the deployment, all puts, and from the last put until drained."""
+
+    deploy_s: float
+    put_s: float
+    drain_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """The ledger, the findings and what was measured on the way to them.
+
+    `stream_records` counts Kinesis records, `user_records` what they carried; `pages` and
+    `messages` arrived from OnCallTopic and AlertsTopic.
+    """
+
+    ledger: tuple[LedgerLine, ...]
+    findings: Findings
+    pages: tuple[Notification, ...]
+    messages: tuple[Notification, ...]
+    stream_records: int
+    user_records: int
+    timings: Timings
+
+    @property
+    def records_per_s(self) -> float:
+        """User records from the first put until everything was drained, by second."""
+        return self.user_records / (self.timings.put_s + self.timings.drain_s)
+
+
+def problems(result: DemoResult) -> list[str]:
+    """Say in plain words what is wrong; empty when the run is good."""
+    return [*_ledger_problems(result.ledger), *_incident_problems(result.findings)]
+
+
+def _ledger_problems(ledger: tuple[LedgerLine, ...]) -> Iterator[str]:
+    for line in ledger:
+        if line.lost:
+            yield (
+                f"{len(line.lost)} of {line.put} {line.event_type} records are nowhere, "
+                f"the first is {line.lost[0]}"
+            )
+        if line.wrong:
+            yield f"{line.event_type}: {len(line.wrong)} with a wrong fate, {line.wrong[0]}"
+        if line.in_lake != line.stored:
+            yield (
+                f"{line.event_type}: {line.stored} events have rows, {line.in_lake} of them "
+                "are in the lake"
+            )
+
+
+def _incident_problems(findings: Findings) -> Iterator[str]:
+    for finding in findings.planted:
+        if finding.problem:
+            yield f"{finding.incident.title} ({finding.incident.dedup_key}): {finding.problem}"

@@ -1,0 +1,143 @@
+"""The machine record of a notification: what `schemas/alert.json` promises to subscribers.
+
+The same JSON document is a custom notification of Amazon Q Developer in chat applications, which
+reserves the top-level names `version`, `source`, `id`, `content` and `metadata`; the entity in
+trouble is therefore called `entity` here and `source` in the message attributes.
+Source: Amazon Q Developer in chat applications Administrator Guide, custom notifications.
+"""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from pipeline.detection.anomaly import Baseline, DetectorKind, Severity
+from pipeline.flows.alerts.texts import cut, to_ascii
+
+MAX_SUBJECT_CHARS: Final = 99
+"""Source: Amazon SNS API Reference, Publish: a subject has less than 100 characters."""
+
+_MAX_ENVIRONMENT_CHARS: Final = 20
+_MAX_ATTRIBUTE_CHARS: Final = 1024
+
+NotificationReason = Literal["first", "severity", "count", "repeat", "resolved", "storm_digest"]
+Status = Literal["firing", "update", "resolved"]
+Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to look further. `query` is a shell command; None is unknown to the alert flow."""
+
+    archive_uri: str | None = None
+    query: str | None = None
+    trace_id: str | None = None
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the chat shows."""
+
+    text_type: Literal["client-markdown"]
+    title: str
+    description: str
+    next_steps: tuple[str, ...]
+    keywords: tuple[str, ...]
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the chat groups by: everything about one `dedup_key` lands in one thread."""
+
+    thread_id: str
+    summary: str
+    event_type: str
+    related_resources: tuple[str, ...]
+    additional_context: dict[str, str]
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": "class"}):
+    """One message about an alert. Fields are only ever added, at the end and with a default.
+
+    `observed`, `threshold`, `baseline` and `recent` are in `unit`; timestamps are RFC 3339 in UTC
+    with milliseconds. `truncated` says that a text or a list was cut to its limit.
+    """
+
+    schema_version: Literal["1.0"]
+    alert_id: str
+    dedup_key: str
+    status: Status
+    severity: Severity
+    rule_id: str
+    rule_version: int
+    detector: DetectorKind
+    title: str
+    summary: str
+    entity: str
+    component: str
+    group: str
+    class_: str
+    environment: str
+    service: str
+    region: str
+    starts_at: Timestamp
+    last_seen_at: Timestamp
+    ends_at: Timestamp | None
+    detected_at: Timestamp
+    event_lag_ms: int
+    observed: float | None
+    expected: str
+    unit: str
+    threshold: float | None
+    window_s: int | None
+    baseline: Baseline | None
+    score: float | None
+    reasons: tuple[str, ...]
+    count: int
+    suppressed_count: int
+    event_ids: tuple[str, ...]
+    truncated: bool
+    evidence: Evidence
+    runbook_url: str | None
+    next_steps: tuple[str, ...]
+    silence_command: str | None
+    replay: bool
+    notification_reason: NotificationReason
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    recent: tuple[float, ...]
+    version: Literal["1.0"]
+    source: Literal["custom"]
+    id: str
+    content: Content
+    metadata: Metadata
+
+
+def subject(notification: Notification) -> str:
+    """Return the subject line: printable ASCII, at most 99 characters, the title cut on a word.
+
+    Source: Amazon SNS API Reference, Publish: a subject is ASCII text without line breaks or
+    control characters and begins with a letter, a number or a punctuation mark.
+    """
+    word = "RESOLVED" if notification.status == "resolved" else f"FIRING:{notification.count}"
+    head = f"[{word}][{notification.severity.upper()}] "
+    tail = f" ({cut(to_ascii(notification.environment), _MAX_ENVIRONMENT_CHARS, '...')})"
+    room = MAX_SUBJECT_CHARS - len(head) - len(tail)
+    return head + cut(to_ascii(notification.title), room, "...") + tail
+
+
+def attributes(notification: Notification) -> dict[str, str]:
+    """Return the message attributes for filter policies; one without a value is left out.
+
+    Source: Amazon SNS Developer Guide, message attributes: a name, a type and a value are needed.
+    """
+    values = {
+        "severity": notification.severity,
+        "status": notification.status,
+        "rule_id": notification.rule_id,
+        "class": notification.class_,
+        "component": notification.component,
+        "environment": notification.environment,
+        "source": notification.entity,
+        "dedup_key": notification.dedup_key,
+        "schema_version": notification.schema_version,
+        "replay": str(notification.replay).lower(),
+    }
+    return {name: value[:_MAX_ATTRIBUTE_CHARS] for name, value in values.items() if value.strip()}

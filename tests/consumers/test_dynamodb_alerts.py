@@ -1,0 +1,188 @@
+"""The alert consumer with its real adapters on moto."""
+
+import json
+import logging
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from consumers import dynamodb_alerts
+from pipeline import bootstrap
+from pipeline.adapters.anomaly_items import encode_anomaly
+from pipeline.detection.anomaly import Anomaly
+from tests.fakes.alerts import cpu_fact
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+CONTEXT: Any = SimpleNamespace(aws_request_id="request-1")
+WRITTEN_AT = 1_772_366_400.0  # 2026-03-01T12:00:00Z
+TOPIC = "arn:aws:sns:us-east-1:123456789012:"
+
+
+class Account(NamedTuple):
+    """What a test looks at."""
+
+    dynamodb: "DynamoDBClient"
+    sns: "SNSClient"
+    sqs: "SQSClient"
+
+    def alerts(self) -> list[dict[str, Any]]:
+        return list(self.dynamodb.scan(TableName="alerts")["Items"])
+
+    def messages(self, topic: str) -> list[dict[str, Any]]:
+        url = self.sqs.get_queue_url(QueueName=topic)["QueueUrl"]
+        answer = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    environment = {
+        "ALERTS_TABLE": "alerts",
+        "ALERTS_TOPIC_ARN": TOPIC + "machines",
+        "ONCALL_TOPIC_ARN": TOPIC + "people",
+        "ENVIRONMENT": "prod",
+        "ALERT_TTL_DAYS": "30",
+        "RUNBOOK_URL": "https://runbooks.example.com/operations.md",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    forget_environment()
+    with mock_aws():
+        yield _account()
+    forget_environment()
+
+
+def _account() -> Account:
+    account = Account(boto3.client("dynamodb"), boto3.client("sns"), boto3.client("sqs"))
+    account.dynamodb.create_table(
+        TableName="alerts",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[
+            {"AttributeName": "dedup_key", "KeyType": "HASH"},
+            {"AttributeName": "opened_at", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "dedup_key", "AttributeType": "S"},
+            {"AttributeName": "opened_at", "AttributeType": "S"},
+        ],
+    )
+    for topic in ("machines", "people"):
+        account.sqs.create_queue(QueueName=topic)
+        account.sns.create_topic(Name=topic)
+        queue = f"arn:aws:sqs:us-east-1:123456789012:{topic}"
+        account.sns.subscribe(TopicArn=TOPIC + topic, Protocol="sqs", Endpoint=queue)
+    return account
+
+
+def forget_environment() -> None:
+    """Start over as a new execution environment."""
+    for function in vars(bootstrap).values():
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
+
+
+def inserted(fact: Anomaly, number: str, **changes: object) -> dict[str, Any]:
+    image = encode_anomaly(fact, 1_780_000_000) | changes
+    return {
+        "eventID": f"{number:0>32}",
+        "eventName": "INSERT",
+        "eventSource": "aws:dynamodb",
+        "dynamodb": {
+            "ApproximateCreationDateTime": WRITTEN_AT,
+            "Keys": {name: image[name] for name in ("dedup_key", "fact_key")},
+            "NewImage": image,
+            "SequenceNumber": number,
+            "StreamViewType": "NEW_IMAGE",
+        },
+    }
+
+
+def test_a_fact_becomes_an_alert_and_a_message_on_each_topic(account: Account) -> None:
+    answer = dynamodb_alerts.handler({"Records": [inserted(cpu_fact(), "101")]}, CONTEXT)
+
+    assert answer == {"batchItemFailures": []}
+    (alert,) = account.alerts()
+    assert alert["dedup_key"] == {"S": "static_limit#web-7/cpu_usage"}
+    assert alert["status"] == {"S": "firing"}
+    (machine,) = account.messages("machines")
+    (person,) = account.messages("people")
+    assert json.loads(machine["Message"])["alert_id"] == alert["alert_id"]["S"]
+    assert json.loads(machine["Message"])["region"] == "us-east-1"
+    assert person["Subject"] == "[FIRING:3][HIGH] cpu_usage above 90% on web-7 (prod)"
+    assert person["MessageAttributes"]["severity"] == {"Type": "String", "Value": "high"}
+
+
+def test_a_batch_that_comes_again_publishes_nothing(account: Account) -> None:
+    event = {"Records": [inserted(cpu_fact(), "101")]}
+    dynamodb_alerts.handler(event, CONTEXT)
+    account.messages("people")
+
+    answer = dynamodb_alerts.handler(event, CONTEXT)
+
+    assert answer == {"batchItemFailures": []}
+    assert account.messages("people") == []
+
+
+def test_an_outage_reports_the_first_record_that_failed_and_stops(account: Account) -> None:
+    first = inserted(cpu_fact(), "101")
+    second = inserted(cpu_fact(subject="web-8/cpu_usage"), "102")
+    third = inserted(cpu_fact(subject="web-9/cpu_usage"), "103")
+    dynamodb_alerts.handler({"Records": [first]}, CONTEXT)
+    account.sns.delete_topic(TopicArn=TOPIC + "machines")
+
+    answer = dynamodb_alerts.handler({"Records": [first, second, third]}, CONTEXT)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "102"}]}
+    assert len(account.alerts()) == 2
+
+
+def test_what_failed_is_published_once_sns_is_back(account: Account) -> None:
+    event = {"Records": [inserted(cpu_fact(), "101")]}
+    account.sns.delete_topic(TopicArn=TOPIC + "people")
+    assert dynamodb_alerts.handler(event, CONTEXT)["batchItemFailures"]
+    account.sns.create_topic(Name="people")
+    queue = "arn:aws:sqs:us-east-1:123456789012:people"
+    account.sns.subscribe(TopicArn=TOPIC + "people", Protocol="sqs", Endpoint=queue)
+
+    answer = dynamodb_alerts.handler(event, CONTEXT)
+
+    assert answer == {"batchItemFailures": []}
+    assert len(account.messages("people")) == 1
+    assert len(account.messages("machines")) == 1
+
+
+def test_an_item_that_is_no_anomaly_is_paged_and_holds_nobody_up(
+    account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    poison = inserted(cpu_fact(subject="web-9/cpu_usage"), "101", severity={"S": "apocalyptic"})
+
+    answer = dynamodb_alerts.handler({"Records": [poison, inserted(cpu_fact(), "102")]}, CONTEXT)
+
+    assert answer == {"batchItemFailures": []}
+    assert {alert["rule_id"]["S"] for alert in account.alerts()} == {
+        "pipeline_fact_defect",
+        "static_limit",
+    }
+    (line,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert line.__dict__["sequence_number"] == "101"
+
+
+@pytest.mark.parametrize("name", ["MODIFY", "REMOVE"])
+def test_what_is_no_new_fact_is_left_alone(account: Account, name: str) -> None:
+    record = inserted(cpu_fact(), "101") | {"eventName": name}
+
+    answer = dynamodb_alerts.handler({"Records": [record]}, CONTEXT)
+
+    assert answer == {"batchItemFailures": []}
+    assert account.alerts() == []

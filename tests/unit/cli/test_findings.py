@@ -1,0 +1,94 @@
+import json
+from datetime import UTC, datetime
+
+from pipeline.cli.findings import Message, StoredAlert, judge, message
+from pipeline.cli.inbox import Notification
+from pipeline.cli.incidents import PlantedIncident
+
+KEY = "static_limit#web-7/cpu_usage"
+INCIDENT = PlantedIncident(
+    "CPU of web-7",
+    KEY,
+    datetime(2026, 11, 21, 9, 0, tzinfo=UTC),
+    datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
+)
+ALERT = StoredAlert(KEY, datetime(2026, 11, 21, 9, 6, tzinfo=UTC))
+FIRST = Message("n-1", "a-1", KEY, "first", "high", "cpu_usage above 90 %")
+RESOLVED = Message("n-2", "a-1", KEY, "resolved", "high", "cpu_usage back below 80 %")
+PAGE = Notification("[FIRING]", "text", {"dedup_key": KEY, "status": "firing"})
+RESOLVED_PAGE = Notification("[RESOLVED]", "text", {"dedup_key": KEY, "status": "resolved"})
+
+
+def _problem(alerts: list[StoredAlert], messages: list[Message], pages: list[Notification]) -> str:
+    (finding,) = judge([INCIDENT], alerts, messages, pages).planted
+    return finding.problem
+
+
+def test_one_alert_told_once_on_each_topic_is_right() -> None:
+    (finding,) = judge([INCIDENT], [ALERT], [FIRST], [PAGE]).planted
+
+    assert (finding.alert_id, finding.severity, finding.problem) == ("a-1", "high", "")
+
+
+def test_an_end_that_is_told_too_is_right() -> None:
+    problem = _problem([ALERT], [FIRST, RESOLVED], [PAGE, RESOLVED_PAGE])
+
+    assert problem == ""
+
+
+def test_an_incident_without_an_alert_is_missed() -> None:
+    assert _problem([], [], []) == "no alert"
+
+
+def test_two_alerts_are_one_too_many() -> None:
+    later = StoredAlert(KEY, datetime(2026, 11, 21, 9, 20, tzinfo=UTC))
+
+    problem = _problem([ALERT, later], [FIRST], [PAGE])
+
+    assert problem == "2 alerts instead of one"
+
+
+def test_an_alert_outside_of_the_incident_is_another_thing() -> None:
+    early = StoredAlert(KEY, datetime(2026, 11, 21, 8, 59, 59, tzinfo=UTC))
+
+    problem = _problem([early], [FIRST], [PAGE])
+
+    assert problem == "its alert opened at 08:59:59, outside of the incident"
+
+
+def test_an_alert_that_nobody_was_told_of_is_missed() -> None:
+    assert _problem([ALERT], [], [PAGE]) == "no first message on AlertsTopic"
+    assert _problem([ALERT], [FIRST], []) == "no page"
+
+
+def test_a_second_page_is_one_too_many() -> None:
+    assert _problem([ALERT], [FIRST], [PAGE, PAGE]) == "2 pages instead of one"
+
+
+def test_the_same_message_twice_is_a_fault() -> None:
+    problem = _problem([ALERT], [FIRST, RESOLVED, RESOLVED], [PAGE])
+
+    assert problem == "a message arrived twice"
+
+
+def test_alerts_that_nobody_planted_are_listed_by_their_first_message() -> None:
+    other = Message("n-3", "a-9", "static_limit#laptop/disk_usage", "first", "high", "disk")
+    end = other._replace(notification_id="n-4", reason="resolved", title="disk fine")
+
+    findings = judge([INCIDENT], [ALERT], [FIRST, other, end], [PAGE])
+
+    assert findings.others == (other,)
+
+
+def test_a_message_is_read_from_the_machine_record() -> None:
+    record = {
+        "id": "n-1",
+        "alert_id": "a-1",
+        "dedup_key": KEY,
+        "notification_reason": "first",
+        "severity": "high",
+        "title": "cpu_usage above 90 %",
+        "summary": "more",
+    }
+
+    assert message(Notification("subject", json.dumps(record), {})) == FIRST

@@ -1,0 +1,84 @@
+import io
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from pipeline.cli.findings import Finding, Findings, Message
+from pipeline.cli.inbox import Notification
+from pipeline.cli.incidents import PlantedIncident
+from pipeline.cli.ledger import LedgerLine
+from pipeline.cli.report import print_report
+from pipeline.cli.result import DemoResult, Timings
+
+AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+INCIDENT = PlantedIncident("CPU of web-7", "static_limit#web-7/cpu_usage", AT, AT)
+PAGE_ATTRIBUTES = {"dedup_key": INCIDENT.dedup_key, "status": "firing"}
+
+
+def _printed(problem: str = "") -> str:
+    finding = Finding(INCIDENT, "0123456789abcdef", "high", problem)
+    disk = Message(
+        "n", "fedcba9876543210", "static_limit#laptop/disk_usage", "first", "high", "disk"
+    )
+    result = DemoResult(
+        ledger=(
+            LedgerLine("transaction", put=30, stored=29, collapsed=1, in_lake=29),
+            LedgerLine("poison", put=4, quarantined=4),
+        ),
+        findings=Findings((finding,), (disk,)),
+        pages=(
+            Notification(
+                "[FIRING:1][HIGH] cpu",
+                "CPU is [bold]high[/bold]\n",
+                PAGE_ATTRIBUTES,
+            ),
+        ),
+        messages=(),
+        stream_records=30,
+        user_records=34,
+        timings=Timings(deploy_s=4.0, put_s=1.0, drain_s=2.4),
+    )
+    console = Console(width=108, record=True, file=io.StringIO())
+    print_report(console, result)
+    return console.export_text()
+
+
+def test_the_ledger_has_a_line_per_event_type_and_a_sum() -> None:
+    lines = [line.split() for line in _printed().splitlines()]
+
+    assert ["transaction", "30", "29", "1", "0", "0", "29", "ok"] in lines
+    assert ["poison", "4", "0", "0", "4", "0", "0", "ok"] in lines
+    assert ["all", "34", "29", "1", "4", "0", "29", "ok"] in lines
+
+
+def test_the_page_stands_as_it_was_received() -> None:
+    text = _printed()
+
+    assert "[FIRING:1][HIGH] cpu" in text
+    assert "CPU is [bold]high[/bold]" in text
+
+
+def test_incidents_and_other_alerts_stand_with_their_alert_ids() -> None:
+    text = _printed()
+
+    assert "01234567" in text
+    assert "static_limit#laptop/disk_usage" in text
+    assert "fedcba98" in text
+
+
+def test_throughput_and_timings_stand_at_the_end() -> None:
+    assert (
+        "34 user records in 30 Kinesis records. Deployed in 4.0 s, put in 1.0 s, "
+        "drained 2.4 s after the last put: 10 records/s." in _printed()
+    )
+
+
+def test_a_good_run_says_so() -> None:
+    assert "The ledger balances; each of 1 planted incidents has exactly one alert." in _printed()
+
+
+def test_a_bad_run_says_why_and_does_not_praise_itself() -> None:
+    text = _printed(problem="no page")
+
+    assert "wrong: CPU of web-7 (static_limit#web-7/cpu_usage): no page" in text
+    assert "The ledger balances" not in text

@@ -1,0 +1,57 @@
+from datetime import UTC, datetime
+
+from pipeline.cli.findings import Finding, Findings
+from pipeline.cli.incidents import PlantedIncident
+from pipeline.cli.ledger import LedgerLine
+from pipeline.cli.result import DemoResult, Timings, problems
+
+AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+INCIDENT = PlantedIncident("CPU of web-7", "static_limit#web-7/cpu_usage", AT, AT)
+BALANCED = LedgerLine("transaction", put=3, stored=2, collapsed=1, in_lake=2)
+
+
+def _result(line: LedgerLine, problem: str = "") -> DemoResult:
+    finding = Finding(INCIDENT, "a-1", "high", problem)
+    return DemoResult(
+        ledger=(line,),
+        findings=Findings((finding,), ()),
+        pages=(),
+        messages=(),
+        stream_records=3,
+        user_records=3,
+        timings=Timings(deploy_s=4.0, put_s=1.0, drain_s=2.0),
+    )
+
+
+def test_a_balanced_ledger_with_every_incident_found_has_no_problem() -> None:
+    assert problems(_result(BALANCED)) == []
+
+
+def test_lost_records_are_named() -> None:
+    line = LedgerLine("transaction", put=3, stored=2, in_lake=2, lost=["tx-1 b'...'"])
+
+    assert problems(_result(line)) == [
+        "1 of 3 transaction records are nowhere, the first is tx-1 b'...'"
+    ]
+
+
+def test_records_with_a_wrong_fate_are_named() -> None:
+    line = LedgerLine("transaction", put=2, stored=2, in_lake=2, wrong=["tx-1 has 2 rows"])
+
+    assert problems(_result(line)) == ["transaction: 1 with a wrong fate, tx-1 has 2 rows"]
+
+
+def test_events_that_the_lake_lacks_are_counted() -> None:
+    line = LedgerLine("transaction", put=2, stored=2, in_lake=1)
+
+    assert problems(_result(line)) == ["transaction: 2 events have rows, 1 of them are in the lake"]
+
+
+def test_an_incident_that_was_missed_is_named() -> None:
+    assert problems(_result(BALANCED, "no alert")) == [
+        "CPU of web-7 (static_limit#web-7/cpu_usage): no alert"
+    ]
+
+
+def test_throughput_counts_from_the_first_put_until_drained() -> None:
+    assert _result(BALANCED).records_per_s == 1.0

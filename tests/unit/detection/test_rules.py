@@ -1,0 +1,114 @@
+from importlib.resources import files
+
+import pytest
+
+from pipeline.detection.rules import RulesError, default_rules, load_rules
+from tests.unit.detection.series import fold, series
+
+DEFAULT = files("pipeline.detection").joinpath("rules.toml").read_text("utf-8")
+
+
+def test_every_packaged_limit_opens_at_its_first_point() -> None:
+    paces = [limit.pace for limit in default_rules().static_limit.limits]
+
+    assert {(pace.open_points, pace.open_for_s) for pace in paces} == {(1, 0.0)}
+
+
+def test_the_packaged_rules_hold_the_promised_limits() -> None:
+    limits = default_rules().static_limit.limits
+
+    assert {limit.metric: (limit.above, limit.unit) for limit in limits} == {
+        "cpu_usage": (90.0, "%"),
+        "memory_usage": (85.0, "%"),
+        "disk_usage": (90.0, "%"),
+        "response_time": (5000.0, "ms"),
+        "error_rate": (5.0, "%"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("above = 85.0", 'above = "85"'), "$.static_limit.limits[1].above"),
+        (("above = 85.0\n", ""), "`above` - at `$.static_limit.limits[1]`"),
+        (("above = 85.0", "above = nan"), "$.static_limit.limits[1].above"),
+        (("clear_below = 87.0", "clear_below = 90.0"), "$.static_limit.limits[2]"),
+        (("clear_below = 87.0", "clear_belwo = 87.0"), "`clear_belwo`"),
+        (("{ above = 97.0", "{ above = 89.0"), "`steps` must rise"),
+        (('above = 97.0, severity = "critical"', 'above = 97.0, severity = "low"'), "severity"),
+        (('severity = "medium"', 'severity = "urgent"'), "$.metric_baseline.severity"),
+        (("open_above = 6.0", "open_above = 2.0"), "$.metric_baseline"),
+        (("warmup_points = 100", "warmup_points = 0"), "`warmup_points` must be positive"),
+        (("max_weight = 0.1", "max_weight = 1.5"), "`max_weight` must be at most 1"),
+        (("open_points = 1", "open_points = 0"), "$.static_limit.limits[0].pace"),
+        (("clear_for_s = 0.0", "clear_for_s = -1.0"), "must not be negative"),
+        (('id = "static_limit"', 'id = "limit"'), "`static_limit.id` must be `static_limit`"),
+        (('metric = "error_rate"', 'metric = "cpu_usage"'), "names a metric twice"),
+        (("seconds = 1000.0", "Seconds = 1000.0"), "must be in lower case"),
+        (("[metric_baseline]", "[metric_baseline"), "rules: "),
+        (("impact = ", "impatc = "), "`impatc`"),
+        (('impact = "A limit that', f'impact = "{"A" * 200}'), "$.static_limit.impact"),
+        (
+            ('  "Genuine load: add capacity",\n', 4 * '  "Genuine load: add capacity",\n'),
+            "$.static_limit.limits[0].next_steps",
+        ),
+        (('id = "pipeline_stray_key"', 'id = "stray"'), "`pipeline_stray_key.id` must be"),
+        (("[health.pipeline_stray_key]", "[health.pipeline_sray_key]"), "`pipeline_sray_key`"),
+        (('kind = "event"', 'kind = "state"'), "$.health.pipeline_record_defect.kind"),
+    ],
+)
+def test_an_unusable_rule_is_refused_with_its_rule_and_field(
+    change: tuple[str, str], message: str
+) -> None:
+    old, new = change
+    assert old in DEFAULT
+
+    with pytest.raises(RulesError) as refusal:
+        load_rules(DEFAULT.replace(old, new))
+
+    assert message in str(refusal.value)
+
+
+def test_a_missing_rule_is_refused_by_name() -> None:
+    with pytest.raises(RulesError, match="static_limit"):
+        load_rules("")
+
+
+def test_the_texts_of_every_rule_are_found_by_its_id() -> None:
+    texts = default_rules().texts()
+
+    assert list(texts) == [
+        "static_limit",
+        "metric_baseline",
+        "pipeline_record_defect",
+        "pipeline_stray_key",
+        "pipeline_poison_record",
+    ]
+    assert texts["pipeline_stray_key"].runbook == "Stray key"
+
+
+def test_a_fact_about_a_limit_gets_the_texts_of_that_limit() -> None:
+    (fact,) = fold(series([91], metric="disk_usage")).facts
+
+    text = default_rules().texts()[fact.rule_id].about(fact)
+
+    assert text.runbook == "Static limit"
+    assert text.impact == "Once the disk is full, every write on this source fails."
+    assert text.next_steps[1] == "Delete or rotate logs and temporary files"
+
+
+def test_a_fact_about_a_limit_that_is_gone_gets_the_texts_of_the_rule() -> None:
+    (fact,) = fold(series([91], metric="disk_usage")).facts
+    renamed = load_rules(DEFAULT.replace('metric = "disk_usage"', 'metric = "volume_usage"'))
+
+    text = renamed.texts()[fact.rule_id].about(fact)
+
+    assert text.impact == "A limit that holds for every source is exceeded."
+
+
+def test_a_fact_about_a_baseline_gets_the_texts_of_the_rule() -> None:
+    (fact,) = fold(series([*[48.0, 52.0] * 100, 80], metric="orders")).facts
+
+    text = default_rules().texts()[fact.rule_id].about(fact)
+
+    assert text.runbook == "Metric baseline"

@@ -1,0 +1,83 @@
+import dataclasses
+
+import pytest
+
+from pipeline.errors import SettingsError
+from pipeline.settings import DynamodbAlertsSettings, KinesisEventsSettings
+
+ENVIRONMENT = {
+    "ACTIVITIES_TABLE": "activities",
+    "METRICS_TABLE": "metrics",
+    "TRANSACTIONS_TABLE": "transactions",
+    "DETECTOR_STATE_TABLE": "detector-state",
+    "ANOMALIES_TABLE": "anomalies",
+    "LAKE_BUCKET": "lake",
+    "EVENT_STREAM": "events",
+    "EVENT_TTL_DAYS": "90",
+    "ALERTS_TABLE": "alerts",
+    "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:alerts",
+    "ONCALL_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:oncall",
+    "ENVIRONMENT": "prod",
+    "ALERT_TTL_DAYS": "400",
+    "RUNBOOK_URL": "https://example.org/runbook",
+}
+
+
+def test_each_field_comes_from_the_variable_of_its_name() -> None:
+    settings = KinesisEventsSettings.load(ENVIRONMENT)
+
+    assert settings == KinesisEventsSettings(
+        activities_table="activities",
+        metrics_table="metrics",
+        transactions_table="transactions",
+        detector_state_table="detector-state",
+        anomalies_table="anomalies",
+        lake_bucket="lake",
+        event_stream="events",
+        event_ttl_days=90,
+    )
+
+
+def test_variables_of_other_functions_are_no_matter() -> None:
+    alerts_only = {name: text for name, text in ENVIRONMENT.items() if "TABLE" not in name}
+
+    settings = DynamodbAlertsSettings.load(alerts_only | {"ALERTS_TABLE": "alerts"})
+
+    assert settings.alert_ttl_days == 400
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [KinesisEventsSettings, DynamodbAlertsSettings],
+    ids=["kinesis_events", "dynamodb_alerts"],
+)
+def test_no_setting_has_a_default(
+    settings: type[KinesisEventsSettings | DynamodbAlertsSettings],
+) -> None:
+    for field in dataclasses.fields(settings):
+        variable = field.name.upper()
+        environment = {name: text for name, text in ENVIRONMENT.items() if name != variable}
+
+        with pytest.raises(SettingsError, match=f"needs the environment variable {variable}$"):
+            settings.load(environment)
+
+
+def test_an_empty_variable_is_a_missing_one() -> None:
+    environment = ENVIRONMENT | {"LAKE_BUCKET": ""}
+
+    with pytest.raises(SettingsError, match="needs the environment variable LAKE_BUCKET"):
+        KinesisEventsSettings.load(environment)
+
+
+def test_a_number_that_is_none_is_refused_with_its_text() -> None:
+    environment = ENVIRONMENT | {"EVENT_TTL_DAYS": "ninety"}
+
+    with pytest.raises(SettingsError, match="EVENT_TTL_DAYS must be a whole number, not 'ninety'"):
+        KinesisEventsSettings.load(environment)
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = KinesisEventsSettings.load(ENVIRONMENT)
+
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.lake_bucket = "another"  # type: ignore[misc]  # the point of the test
