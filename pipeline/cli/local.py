@@ -14,6 +14,7 @@ from rich.markup import escape
 from pipeline.cli.inbox import Inbox
 from pipeline.cli.producer import PutError
 from pipeline.cli.report import make_console, print_page
+from pipeline.cli.stack import published
 from pipeline.local.endpoint import Endpoint, EndpointError
 from pipeline.local.intrinsics import TemplateError
 from pipeline.local.resources.handler import DeployError
@@ -37,10 +38,15 @@ template_option = click.option(
 def local(template: Path, *, logs: bool) -> None:
     """Keep the template running on this machine until Ctrl-C, and show the pages as they arrive.
 
-    AWS_ENDPOINT_URL in the environment points it at another endpoint than its own.
+    AWS_ENDPOINT_URL in the environment points it at another endpoint than its own. While it is up,
+    the reading commands in other terminals of this directory find it.
     """
     console = make_console()
-    with plain_words(), open_local_run(template, "local", console, logs=logs) as run:
+    with (
+        plain_words(),
+        open_local_run(template, "local", console, logs=logs) as run,
+        published(run, "streamwarden-local"),
+    ):
         _print_usage(console, run)
         inbox = Inbox(
             run.endpoint.client("sns"),

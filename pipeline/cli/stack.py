@@ -1,0 +1,154 @@
+"""Where a command finds its stack: one on AWS by its name, or the local run of this directory."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import boto3.session
+import click
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+
+from pipeline.local.endpoint import Endpoint
+from pipeline.local.run import LocalRun
+
+STACK_FILE: Final = Path(".streamwarden/stack.json")
+"""What `streamwarden local` leaves for the commands of other terminals while it is up."""
+
+EXIT_NOTHING: Final = 1
+"""Exit code of a reading command that found nothing."""
+
+EXIT_UNREADABLE: Final = 3
+"""Exit code of a command that could not read; click's own for a wrong usage is 2."""
+
+_CONFIG: Final = Config(
+    connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4}
+)
+
+stack_option = click.option(
+    "--stack",
+    "stack_name",
+    metavar="NAME",
+    help="A CloudFormation stack on AWS; without it, the local run of this directory.",
+)
+
+
+class StackError(click.ClickException):
+    """The stack, or what is in it, cannot be read; ends the command with exit code 3."""
+
+    exit_code = EXIT_UNREADABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack that stands somewhere.
+
+    `outputs` are those of the template, the same on AWS and locally; `client` gives the boto3
+    client of a service; `place` says for people where the stack is.
+    """
+
+    name: str
+    place: str
+    region: str
+    outputs: Mapping[str, str]
+    client: Callable[[str], Any]
+
+    def output(self, name: str) -> str:
+        """Return one output of the template.
+
+        Raises:
+            StackError: The stack has none of that name, so it is of another template.
+        """
+        if name not in self.outputs:
+            raise StackError(
+                f"stack {self.name} ({self.place}) has no output {name}: "
+                "it was deployed from another template or an older version of this one"
+            )
+        return self.outputs[name]
+
+
+@contextmanager
+def reading(stack_name: str | None) -> Iterator[Stack]:
+    """Find the stack and turn errors of AWS inside the block into plain words.
+
+    Args:
+        stack_name: A stack on AWS, None for the local run of this directory.
+
+    Raises:
+        StackError: There is no such stack, or the block met an error of AWS.
+    """
+    where = f"stack {stack_name}" if stack_name else f"the local run of {STACK_FILE}"
+    try:
+        yield _stack_on_aws(stack_name) if stack_name else _local_stack()
+    except EndpointConnectionError as error:
+        hint = "" if stack_name else "; is `streamwarden local` still up?"
+        raise StackError(f"cannot read {where}: {error}{hint}") from error
+    except ClientError as error:
+        told = error.response["Error"]
+        reason = f"{told.get('Code', '')}: {told.get('Message', '')}"
+        message = f"cannot read {where}: {error.operation_name} was refused, {reason}"
+        raise StackError(message) from error
+    except BotoCoreError as error:
+        raise StackError(f"cannot read {where}: {error}") from error
+
+
+@contextmanager
+def published(run: LocalRun, name: str) -> Iterator[None]:
+    """Let the commands of other terminals find a local run for as long as the block lasts.
+
+    Args:
+        run: The run, already entered.
+        name: Name of its stack.
+    """
+    document = {
+        "stack": name,
+        "environment": run.endpoint.environment(),
+        "outputs": run.deployment.outputs,
+    }
+    text = json.dumps(document, indent=2) + "\n"
+    STACK_FILE.parent.mkdir(parents=True, exist_ok=True)
+    STACK_FILE.write_text(text, encoding="utf-8")
+    try:
+        yield
+    finally:
+        if _published_text() == text:  # a second run of this directory may have taken over
+            STACK_FILE.unlink()
+
+
+def _published_text() -> str | None:
+    try:
+        return STACK_FILE.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def _local_stack() -> Stack:
+    text = _published_text()
+    if text is None:
+        raise StackError(
+            f"no local run in this directory: there is no {STACK_FILE}. "
+            "Start `streamwarden local` here, or name a stack on AWS with --stack."
+        )
+    try:
+        document = json.loads(text)
+        endpoint = Endpoint.from_environment(document["environment"])
+        name, outputs = document["stack"], document["outputs"]
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{STACK_FILE} is damaged ({error!r}): start `streamwarden local` again"
+        raise StackError(message) from error
+    return Stack(name, endpoint.url, endpoint.region, outputs, endpoint.client)
+
+
+def _stack_on_aws(name: str) -> Stack:
+    session: Any = boto3.session.Session()
+
+    def client(service: str) -> Any:  # noqa: ANN401  a client's type depends on the service
+        return session.client(service, config=_CONFIG)
+
+    (found,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    region: str = session.region_name
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
+    return Stack(name, f"AWS {region}", region, outputs, client)
