@@ -3,6 +3,7 @@
 import click
 
 from pipeline.cli.demo import demo
+from pipeline.cli.flow import flow
 from pipeline.cli.local import local
 from pipeline.cli.schemas import schemas
 
@@ -14,5 +15,6 @@ def main() -> None:
 
 
 main.add_command(demo)
+main.add_command(flow)
 main.add_command(local)
 main.add_command(schemas)
