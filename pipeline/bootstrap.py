@@ -15,6 +15,7 @@ import boto3
 
 from pipeline.adapters.alert_store import DynamoAlertStore
 from pipeline.adapters.aws import CLIENT_CONFIG
+from pipeline.adapters.batch_bodies import encode_batch_writes
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.dynamodb import BatchTables
 from pipeline.adapters.event_items import EventTables
@@ -140,7 +141,9 @@ def _event_settings() -> KinesisEventsSettings:
 
 @cache
 def _dynamodb() -> "DynamoDBClient":
-    return boto3.client("dynamodb", config=CLIENT_CONFIG)
+    client = boto3.client("dynamodb", config=CLIENT_CONFIG)
+    encode_batch_writes(client)
+    return client
 
 
 @cache

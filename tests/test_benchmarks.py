@@ -1,0 +1,46 @@
+"""The benchmark programs run, with batches too small to measure anything by."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def event_flow() -> str:
+    """Run the benchmark of the event flow as `make bench` does and give what it prints."""
+    sizes = ("--records", "60", "--cpu-rounds", "1", "--wall-rounds", "1", "--wait-ms", "0")
+    command = [sys.executable, "-m", "benchmarks.event_flow", *sizes]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_every_consumer_has_its_figures(event_flow: str) -> None:
+    rows = re.findall(
+        r"^(\S.{31}) +[\d,.]+ +(\d+)(?: +[\d,.]+ +[\d,]+)?$", event_flow, re.MULTILINE
+    )
+
+    calls = {name.strip(): int(number) for name, number in rows}
+
+    assert calls.pop("ours, consumers.kinesis_events") > 0
+    assert calls == {
+        "(a) blog style": 6,
+        "(b) Powertools docs style": 60,
+        "bare limit, no SDK": 0,
+    }
+
+
+def test_every_goal_is_printed_with_its_figure(event_flow: str) -> None:
+    goals = re.findall(r"^goal: (.+?) +measured: +\S+ +(?:met|MISSED)$", event_flow, re.MULTILINE)
+
+    assert goals == [
+        "at most 0.4 times the CPU of (a)",
+        "at most 1/60 of the CPU of (b)",
+        "at most 6 times the bare limit",
+        "at least 6,900 records/s",
+    ]
