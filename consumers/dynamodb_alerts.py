@@ -7,13 +7,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline import bootstrap
 from pipeline.adapters.fact_records import fact_record
-from pipeline.flows.alerts.flow import AlertFlow
+from pipeline.flows.alerts.flow import AlertFlow, BatchReport
+from pipeline.metrics import Metric
 
 logger = Logger()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Turn facts into alerts in their order; report the first that must be delivered again."""
+    bootstrap.tracing().follow()
+    metrics = bootstrap.alert_metrics()
     flow = AlertFlow(
         bootstrap.alert_store(),
         bootstrap.pager(),
@@ -25,6 +28,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     )
     records = [fact_record(one) for one in event["Records"] if one["eventName"] == "INSERT"]
     report = flow.take_batch(records)
+    written_at = event["Records"][0]["dynamodb"]["ApproximateCreationDateTime"]
+    metrics.emit(_figures(report, bootstrap.clock().now().timestamp() - written_at))
     for defect in report.defects:
         place = {"sequence_number": defect.record.sequence_number}
         logger.error("fact cannot become an alert", exc_info=defect.error, extra=place)
@@ -34,3 +39,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return {"batchItemFailures": [{"itemIdentifier": report.failed}]}
     logger.info("facts taken", extra={"facts": report.taken, "defects": len(report.defects)})
     return {"batchItemFailures": []}
+
+
+def _figures(report: BatchReport, age_s: float) -> dict[Metric, float]:
+    return {
+        Metric.FACTS_TAKEN: report.taken - len(report.defects),
+        Metric.FACT_DEFECTS: len(report.defects),
+        Metric.BATCHES_RETRIED: int(report.failed is not None),
+        Metric.BATCH_AGE: max(0.0, age_s * 1000),
+    }

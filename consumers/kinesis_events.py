@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pipeline import bootstrap
 from pipeline.errors import RetryableError
 from pipeline.flows.events.flow import EventFlow
+from pipeline.metrics import Metric
 from pipeline.records import KinesisRecord
 
 logger = Logger()
@@ -27,11 +28,14 @@ def flow() -> EventFlow:
         bootstrap.event_detectors(),
         bootstrap.rules().health,
         bootstrap.event_ttl_s(),
+        lake_only=bootstrap.lake_only_events(),
     )
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Process one batch of a shard; on throttling or outage report its first record as failed."""
+    bootstrap.tracing().follow()
+    metrics = bootstrap.event_metrics()
     records = [_record(record) for record in event["Records"]]
     try:
         report = flow().process(
@@ -39,8 +43,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         )
     except RetryableError as error:
         logger.warning("batch will be delivered again", extra={"reason": str(error)})
+        metrics.emit({Metric.BATCHES_RETRIED: 1})
         return {"batchItemFailures": [{"itemIdentifier": str(records[0].sequence_number)}]}
     logger.info("batch processed", extra=asdict(report))
+    metrics.emit(report.figures(bootstrap.clock().now()))
     return {"batchItemFailures": []}
 
 

@@ -6,7 +6,7 @@ Everything here is built at an execution environment's first invocation and live
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -18,14 +18,17 @@ from pipeline.adapters.aws import CLIENT_CONFIG
 from pipeline.adapters.batch_bodies import encode_batch_writes
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.dynamodb import BatchTables
+from pipeline.adapters.emf import EmfMetrics
 from pipeline.adapters.event_items import EventTables
 from pipeline.adapters.event_sink import AwsEventSink
 from pipeline.adapters.lineage import KinesisShardLineage
 from pipeline.adapters.parallel import Parallel
 from pipeline.adapters.sns import SnsPager
 from pipeline.adapters.state_store import DynamoStateStore
+from pipeline.adapters.tracing import Tracing
 from pipeline.detection.detector import Detector, detectors
 from pipeline.detection.rules import Rules, default_rules
+from pipeline.events import Event, UserActivity
 from pipeline.flows.alerts.composing import Deployment
 from pipeline.ports import AlertStore, Clock, EventSink, Pager, ShardLineage, StateStore, Topic
 from pipeline.settings import DynamodbAlertsSettings, KinesisEventsSettings
@@ -86,6 +89,29 @@ def rules() -> Rules:
 def event_ttl_s() -> int:
     """Return how long rows of the event flow live, in seconds."""
     return _event_settings().event_ttl_days * _DAY_S
+
+
+def lake_only_events() -> Collection[type[Event]]:
+    """Return the types of the events that get no row."""
+    return (UserActivity,) if _event_settings().activities_in_lake_only else ()
+
+
+@cache
+def event_metrics() -> EmfMetrics:
+    """Return the metrics of the event flow."""
+    return EmfMetrics(_event_settings().environment)
+
+
+@cache
+def alert_metrics() -> EmfMetrics:
+    """Return the metrics of the alert flow."""
+    return EmfMetrics(alert_settings().environment)
+
+
+@cache
+def tracing() -> Tracing:
+    """Return the tracing of this execution environment."""
+    return Tracing(os.environ)
 
 
 @cache
@@ -153,4 +179,4 @@ def _batch_tables() -> BatchTables:
 
 @cache
 def _parallel() -> Parallel:
-    return Parallel(FLUSH_THREADS)
+    return Parallel(FLUSH_THREADS, tracing())

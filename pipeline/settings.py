@@ -4,9 +4,9 @@ A missing or empty variable fails at cold start: no setting has a default here, 
 the template's parameters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Final, Self
 
 from pipeline.errors import SettingsError
 
@@ -18,15 +18,16 @@ class _FromEnvironment:
         """Read the settings; a field's variable is its name in capitals.
 
         Raises:
-            SettingsError: A variable is missing, empty or not a number where one is needed.
+            SettingsError: A variable is missing, empty, or no number or truth value where one is
+                needed.
         """
-        values: dict[str, str | int] = {}
+        values: dict[str, str | int | bool] = {}
         for field in fields(cls):
             variable = field.name.upper()
             text = environment.get(variable, "")
             if not text:
                 raise SettingsError(f"the function needs the environment variable {variable}")
-            values[field.name] = _number(variable, text) if field.type is int else text
+            values[field.name] = _PARSERS.get(field.type, _text)(variable, text)
         return cls(**values)
 
 
@@ -42,6 +43,8 @@ class KinesisEventsSettings(_FromEnvironment):
     lake_bucket: str
     event_stream: str
     event_ttl_days: int
+    activities_in_lake_only: bool
+    environment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,24 @@ class DynamodbAlertsSettings(_FromEnvironment):
     runbook_url: str
 
 
+def _text(_: str, text: str) -> str:
+    return text
+
+
+def _truth(variable: str, text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise SettingsError(f"{variable} must be true or false, not {text!r}")
+    return text == "true"
+
+
 def _number(variable: str, text: str) -> int:
     try:
         return int(text)
     except ValueError as error:
         raise SettingsError(f"{variable} must be a whole number, not {text!r}") from error
+
+
+_PARSERS: Final[Mapping[object, Callable[[str, str], str | int | bool]]] = {
+    bool: _truth,
+    int: _number,
+}

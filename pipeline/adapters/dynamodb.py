@@ -91,7 +91,8 @@ class BatchTables:
             [
                 lambda chunk=chunk: items.extend(self._read(table, chunk, remaining_s))  # type: ignore[misc]  # binds the loop's value
                 for chunk in chunks
-            ]
+            ],
+            "read",
         )
         return items
 

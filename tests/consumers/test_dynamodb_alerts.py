@@ -14,6 +14,7 @@ from consumers import dynamodb_alerts
 from pipeline import bootstrap
 from pipeline.adapters.anomaly_items import encode_anomaly
 from pipeline.detection.anomaly import Anomaly
+from pipeline.metrics import Metric
 from tests.fakes.alerts import cpu_fact
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         "ENVIRONMENT": "prod",
         "ALERT_TTL_DAYS": "30",
         "RUNBOOK_URL": "https://runbooks.example.com/operations.md",
+        "POWERTOOLS_METRICS_NAMESPACE": "Streamwarden",
+        "POWERTOOLS_SERVICE_NAME": "dynamodb_alerts",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -186,3 +189,43 @@ def test_what_is_no_new_fact_is_left_alone(account: Account, name: str) -> None:
 
     assert answer == {"batchItemFailures": []}
     assert account.alerts() == []
+
+
+def metric_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Return the one line in CloudWatch's embedded metric format."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (line,) = [line for line in lines if "_aws" in line]
+    found: dict[str, Any] = line
+    return found
+
+
+@pytest.mark.usefixtures("account")
+def test_a_batch_leaves_its_metrics_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    poison = inserted(cpu_fact(subject="web-9/cpu_usage"), "101", severity={"S": "apocalyptic"})
+
+    dynamodb_alerts.handler({"Records": [poison, inserted(cpu_fact(), "102")]}, CONTEXT)
+
+    line = metric_line(capsys)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert (line["FactsTaken"], line["FactDefects"], line["BatchesRetried"]) == ([1], [1], [0])
+    assert line["BatchAge"][0] > 0
+    assert (line["environment"], line["service"]) == ("prod", "dynamodb_alerts")
+    assert {(metric["Name"], metric["Unit"]) for metric in directive["Metrics"]} == {
+        (metric.title, metric.unit) for metric in Metric if "dynamodb_alerts" in metric.services
+    }
+
+
+def test_a_batch_cut_short_counts_what_was_taken(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = inserted(cpu_fact(), "101")
+    dynamodb_alerts.handler({"Records": [first]}, CONTEXT)
+    account.sns.delete_topic(TopicArn=TOPIC + "machines")
+    capsys.readouterr()
+
+    dynamodb_alerts.handler(
+        {"Records": [first, inserted(cpu_fact(subject="web-8/cpu_usage"), "102")]}, CONTEXT
+    )
+
+    line = metric_line(capsys)
+    assert (line["FactsTaken"], line["BatchesRetried"]) == ([1], [1])

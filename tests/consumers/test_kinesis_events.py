@@ -1,7 +1,9 @@
 """The event consumer with its real adapters on moto."""
 
 import base64
+import gzip
 import json
+import logging
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -12,12 +14,27 @@ from moto import mock_aws
 
 from consumers import kinesis_events
 from pipeline import bootstrap
-from tests.fakes.aws import KEYS
+from pipeline.errors import SettingsError
+from pipeline.metrics import Metric
+from tests.contract.accounts import create_tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 ARRIVAL = 1_790_000_000.0  # 2026-09-21T14:13:20Z
+ACTIVITY = (
+    b'{"event_type":"user_activity","user_id":"u-1","activity_type":"login",'
+    b'"timestamp":"2026-09-21T14:12:00Z","event_id":"e-1"}'
+)
+PAYMENT = (
+    b'{"event_type":"transaction","transaction_id":"t-1","user_id":"u-1","amount":"10.10",'
+    b'"currency":"EUR","timestamp":"2026-09-21T14:12:00Z","event_id":"e-2"}'
+)
+REPORT = (
+    b'{"event_type":"fraud_report","transaction_id":"t-1","user_id":"u-1","is_fraud":true,'
+    b'"transaction_timestamp":"2026-09-21T14:12:00Z","timestamp":"2026-09-21T14:13:00Z",'
+    b'"event_id":"e-3"}'
+)
 CONTEXT: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 30_000)
 
 
@@ -32,6 +49,10 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator["DynamoDBClient"]:
         "LAKE_BUCKET": "lake",
         "EVENT_STREAM": "events",
         "EVENT_TTL_DAYS": "30",
+        "ACTIVITIES_IN_LAKE_ONLY": "false",
+        "ENVIRONMENT": "dev",
+        "POWERTOOLS_METRICS_NAMESPACE": "Streamwarden",
+        "POWERTOOLS_SERVICE_NAME": "kinesis_events",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -41,19 +62,7 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator["DynamoDBClient"]:
     forget_environment()
     with mock_aws():
         client = boto3.client("dynamodb")
-        for name, (hash_key, range_key) in KEYS.items():
-            client.create_table(
-                TableName=name,
-                BillingMode="PAY_PER_REQUEST",
-                KeySchema=[
-                    {"AttributeName": hash_key, "KeyType": "HASH"},
-                    {"AttributeName": range_key, "KeyType": "RANGE"},
-                ],
-                AttributeDefinitions=[
-                    {"AttributeName": hash_key, "AttributeType": "S"},
-                    {"AttributeName": range_key, "AttributeType": "S"},
-                ],
-            )
+        create_tables(client)
         boto3.client("s3").create_bucket(Bucket="lake")
         boto3.client("kinesis").create_stream(StreamName="events", ShardCount=1)
         yield client
@@ -119,19 +128,11 @@ def test_a_batch_lands_in_its_table_the_lake_and_the_state(dynamodb: "DynamoDBCl
 
 
 def test_activities_and_payments_land_in_tables_of_their_own(dynamodb: "DynamoDBClient") -> None:
-    activity = (
-        b'{"event_type":"user_activity","user_id":"u-1","activity_type":"login",'
-        b'"timestamp":"2026-09-21T14:12:00Z","event_id":"e-1"}'
-    )
-    payment = (
-        b'{"event_type":"transaction","transaction_id":"t-1","user_id":"u-1","amount":"10.10",'
-        b'"currency":"EUR","timestamp":"2026-09-21T14:12:00Z","event_id":"e-2"}'
-    )
+    kinesis_events.handler(lambda_event(ACTIVITY, PAYMENT, REPORT, key="u-1"), CONTEXT)
 
-    kinesis_events.handler(lambda_event(activity, payment, key="u-1"), CONTEXT)
-
+    transactions = items(dynamodb, "transactions")
     assert [item["event_id"]["S"] for item in items(dynamodb, "activities")] == ["e-1"]
-    assert [item["event_id"]["S"] for item in items(dynamodb, "transactions")] == ["e-2"]
+    assert sorted(item["event_id"]["S"] for item in transactions) == ["e-2", "e-3"]
 
 
 def test_a_series_over_its_limit_leaves_one_anomaly(dynamodb: "DynamoDBClient") -> None:
@@ -163,3 +164,112 @@ def test_an_outage_reports_the_first_record_so_that_the_batch_comes_again(
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert items(dynamodb, "states") == []
+
+
+def metric_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """Return the lines in CloudWatch's embedded metric format."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [line for line in lines if "_aws" in line]
+
+
+def figures(line: dict[str, Any]) -> dict[str, float]:
+    """Return the metrics of a line by name, without the age."""
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    names = [metric["Name"] for metric in directive["Metrics"]]
+    return {name: line[name][0] for name in names if name != "BatchAge"}
+
+
+@pytest.mark.usefixtures("dynamodb")
+def test_a_batch_leaves_its_metrics_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    batch = lambda_event(ACTIVITY, ACTIVITY, PAYMENT, REPORT, metric(99.0, 1), b"poison", key="u-1")
+
+    kinesis_events.handler(batch, CONTEXT)
+
+    (line,) = metric_lines(capsys)
+    assert figures(line) == {
+        "RecordsReceived": 6,
+        "ActivitiesStored": 1,
+        "MetricPointsStored": 1,
+        "TransactionsStored": 1,
+        "FraudReportsStored": 1,
+        "LakeOnlyEvents": 0,
+        "EventsCollapsed": 1,
+        "RecordsQuarantined": 1,
+        "AnomaliesFound": 2,  # over the limit, and under a stray key
+        "StrayKeys": 1,
+        "BatchesRetried": 0,
+    }
+    assert line["BatchAge"][0] >= 0
+
+
+@pytest.mark.usefixtures("dynamodb")
+def test_metrics_have_the_names_and_units_of_the_closed_list_and_no_other_dimensions(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kinesis_events.handler(lambda_event(metric(20.0, 1)), CONTEXT)
+
+    (line,) = metric_lines(capsys)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Streamwarden"
+    assert [sorted(names) for names in directive["Dimensions"]] == [["environment", "service"]]
+    assert (line["environment"], line["service"]) == ("dev", "kinesis_events")
+    assert {(metric["Name"], metric["Unit"]) for metric in directive["Metrics"]} == {
+        (metric.title, metric.unit) for metric in Metric if "kinesis_events" in metric.services
+    }
+
+
+def test_a_batch_that_comes_again_is_counted_and_nothing_else(
+    dynamodb: "DynamoDBClient", capsys: pytest.CaptureFixture[str]
+) -> None:
+    dynamodb.delete_table(TableName="metrics")
+
+    kinesis_events.handler(lambda_event(metric(1.0, 1), metric(2.0, 2)), CONTEXT)
+
+    (line,) = metric_lines(capsys)
+    assert figures(line) == {"BatchesRetried": 1}
+
+
+@pytest.mark.usefixtures("dynamodb")
+def test_a_function_without_a_namespace_for_its_metrics_processes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("POWERTOOLS_METRICS_NAMESPACE")
+
+    with pytest.raises(SettingsError, match="POWERTOOLS_METRICS_NAMESPACE"):
+        kinesis_events.handler(lambda_event(metric(1.0, 1)), CONTEXT)
+
+
+@pytest.mark.usefixtures("dynamodb")
+def test_a_batch_leaves_one_log_line_with_its_figures_as_fields(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    kinesis_events.handler(lambda_event(ACTIVITY, PAYMENT, b"poison", key="u-1"), CONTEXT)
+
+    (line,) = [line for line in caplog.records if line.name == kinesis_events.logger.name]
+    assert line.getMessage() == "batch processed"
+    fields = line.__dict__
+    assert (fields["shard_id"], fields["sequence_number"]) == ("shardId-000000000000", "1")
+    assert (fields["stored"], fields["quarantined"]) == (2, 1)
+    assert fields["by_type"] == {"user_activity": 1, "transaction": 1}
+
+
+def test_activities_of_the_lake_alone_have_no_rows_and_are_counted_as_such(
+    dynamodb: "DynamoDBClient",
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ACTIVITIES_IN_LAKE_ONLY", "true")
+    forget_environment()
+
+    kinesis_events.handler(lambda_event(ACTIVITY, PAYMENT, REPORT, key="u-1"), CONTEXT)
+
+    (line,) = metric_lines(capsys)
+    body = boto3.client("s3").get_object(
+        Bucket="lake", Key="events/dt=2026-09-21/hour=14/shardId-000000000000-1.jsonl.gz"
+    )["Body"]
+    assert items(dynamodb, "activities") == []
+    assert len(items(dynamodb, "transactions")) == 2
+    assert gzip.decompress(body.read()).splitlines() == [ACTIVITY, PAYMENT, REPORT]
+    assert (line["ActivitiesStored"], line["LakeOnlyEvents"]) == ([1.0], [1.0])

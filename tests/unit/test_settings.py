@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "LAKE_BUCKET": "lake",
     "EVENT_STREAM": "events",
     "EVENT_TTL_DAYS": "90",
+    "ACTIVITIES_IN_LAKE_ONLY": "false",
     "ALERTS_TABLE": "alerts",
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:alerts",
     "ONCALL_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:oncall",
@@ -35,6 +36,8 @@ def test_each_field_comes_from_the_variable_of_its_name() -> None:
         lake_bucket="lake",
         event_stream="events",
         event_ttl_days=90,
+        activities_in_lake_only=False,
+        environment="prod",
     )
 
 
@@ -74,6 +77,20 @@ def test_a_number_that_is_none_is_refused_with_its_text() -> None:
 
     with pytest.raises(SettingsError, match="EVENT_TTL_DAYS must be a whole number, not 'ninety'"):
         KinesisEventsSettings.load(environment)
+
+
+@pytest.mark.parametrize("text", ["True", "yes", "1", "0", "tru"])
+def test_a_truth_value_that_is_none_is_refused_with_its_text(text: str) -> None:
+    environment = ENVIRONMENT | {"ACTIVITIES_IN_LAKE_ONLY": text}
+
+    with pytest.raises(SettingsError, match=f"ONLY must be true or false, not '{text}'"):
+        KinesisEventsSettings.load(environment)
+
+
+def test_a_truth_value_is_read_as_one() -> None:
+    settings = KinesisEventsSettings.load(ENVIRONMENT | {"ACTIVITIES_IN_LAKE_ONLY": "true"})
+
+    assert settings.activities_in_lake_only is True
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -5,7 +5,7 @@ quarantine objects. Then the detectors' states and last the shard's cursor. A cr
 the batch come again; states written before their anomalies would make it skip them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,10 +16,11 @@ from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.detector import Detector
 from pipeline.detection.rules import HealthRules
 from pipeline.errors import RetryableError
-from pipeline.events import SystemMetric
+from pipeline.events import Event, SystemMetric
 from pipeline.flows.events.folding import Folded, Folding
 from pipeline.flows.events.intake import Intake, Refused, take_in, whole
 from pipeline.flows.events.lake import lake_objects, quarantine_objects
+from pipeline.flows.events.report import BatchReport, report
 from pipeline.ports import (
     Cursor,
     EventSink,
@@ -44,19 +45,6 @@ MAX_ANCESTORS: Final = 16
 _MAX_WARM_ROWS: Final = 50_000  # about 50 MB of states of 1 KB at most
 
 
-@dataclass(frozen=True, slots=True)
-class BatchReport:
-    """What became of the user records of one batch; `stored + collapsed + quarantined` is all."""
-
-    shard_id: str
-    records: int
-    stored: int
-    collapsed: int
-    quarantined: int
-    anomalies: int
-    stray: int
-
-
 @dataclass(slots=True)
 class _Warm:
     """What this environment knows of a shard: where it left the cursor and the rows it wrote."""
@@ -75,9 +63,10 @@ class EventFlow:
         detectors: What reads the events.
         health_rules: How bad the flow's own troubles are.
         ttl_s: How long a state row outlives the record that touched it last.
+        lake_only: Types of the events that get no row. Detectors see them like any other.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the ports and settings of the flow
         self,
         sink: EventSink,
         states: StateStore,
@@ -85,12 +74,15 @@ class EventFlow:
         detectors: Sequence[Detector[Any]],
         health_rules: HealthRules,
         ttl_s: int,
+        *,
+        lake_only: Collection[type[Event]] = (),
     ) -> None:
         self._sink = sink
         self._states = states
         self._lineage = lineage
         self._health_rules = health_rules
         self._folding = Folding(detectors, states, ttl_s)
+        self._lake_only = frozenset(lake_only)
         self._warm: dict[str, _Warm] = {}
 
     def process(self, records: Sequence[KinesisRecord], remaining_s: RemainingTime) -> BatchReport:
@@ -129,10 +121,10 @@ class EventFlow:
         self._write_first(records, folded, refused, anomalies, remaining_s)
         self._states.write_states(shard_id, folded.rows, remaining_s)
         self._advance(records, cursor, trusted, folded.rows)
-        return BatchReport(
-            shard_id=shard_id,
-            records=len(records),
-            stored=len(folded.events),
+        return report(
+            records,
+            [item.event for item in folded.events],
+            lake_only=sum(type(item.event) in self._lake_only for item in folded.events),
             collapsed=intake.collapsed,
             quarantined=len(refused),
             anomalies=len(anomalies),
@@ -190,7 +182,7 @@ class EventFlow:
         nothing = Folded([], [], {}, [])
         self._write_first([record], nothing, refused, [fact], remaining_s)
         self._advance([record], cursor, {}, {})
-        return BatchReport(record.shard_id, 1, 0, 0, 1, 1, 0)
+        return report([record], [], lake_only=0, collapsed=0, quarantined=1, anomalies=1, stray=0)
 
     def _write_first(
         self,
@@ -200,9 +192,13 @@ class EventFlow:
         anomalies: Sequence[Anomaly],
         remaining_s: RemainingTime,
     ) -> None:
-        events = [StoredEvent(item.event_id, item.event) for item in folded.events]
+        rows = [
+            StoredEvent(item.event_id, item.event)
+            for item in folded.events
+            if type(item.event) not in self._lake_only
+        ]
         objects = lake_objects(folded.events, records) + quarantine_objects(refused, records)
-        self._sink.write(events, anomalies, objects, remaining_s)
+        self._sink.write(rows, anomalies, objects, remaining_s)
 
     def _advance(
         self,

@@ -1,0 +1,109 @@
+"""The closed list of CloudWatch metrics that the consumers emit, each with its unit and meaning.
+
+`docs/metrics.md` is this list as a table. Their dimensions are `service` and `environment`, never
+anything that a user or producer can choose: every new combination is a series that is paid for.
+"""
+
+from enum import Enum
+from typing import Literal
+
+Unit = Literal["Count", "Milliseconds"]
+"""Units of CloudWatch, as far as they are used here."""
+
+Service = Literal["kinesis_events", "dynamodb_alerts"]
+"""Consumers that emit metrics, by the name that Powertools puts into the dimension `service`."""
+
+
+class Metric(Enum):
+    """One metric; a consumer emits all of its metrics once per batch, in one log line."""
+
+    RECORDS_RECEIVED = (
+        "RecordsReceived",
+        "Count",
+        ("kinesis_events",),
+        "Kinesis records of the batch; an aggregate is one record, however many events it carries",
+    )
+    ACTIVITIES_STORED = (
+        "ActivitiesStored",
+        "Count",
+        ("kinesis_events",),
+        "user activities that are durable now: in the lake, and as rows unless `LakeOnlyEvents`",
+    )
+    METRIC_POINTS_STORED = (
+        "MetricPointsStored",
+        "Count",
+        ("kinesis_events",),
+        "system metric points that are durable now, in the lake and as rows",
+    )
+    TRANSACTIONS_STORED = (
+        "TransactionsStored",
+        "Count",
+        ("kinesis_events",),
+        "transactions and their status changes that are durable now, in the lake and as rows",
+    )
+    FRAUD_REPORTS_STORED = (
+        "FraudReportsStored",
+        "Count",
+        ("kinesis_events",),
+        "fraud reports that are durable now, in the lake and as rows",
+    )
+    LAKE_ONLY_EVENTS = (
+        "LakeOnlyEvents",
+        "Count",
+        ("kinesis_events",),
+        "stored events that have no row because `ActivitiesInLakeOnly` says so",
+    )
+    EVENTS_COLLAPSED = (
+        "EventsCollapsed",
+        "Count",
+        ("kinesis_events",),
+        "repetitions of an event id with the same content within the batch",
+    )
+    RECORDS_QUARANTINED = (
+        "RecordsQuarantined",
+        "Count",
+        ("kinesis_events",),
+        "user records that were refused and set aside in quarantine",
+    )
+    ANOMALIES_FOUND = (
+        "AnomaliesFound",
+        "Count",
+        ("kinesis_events",),
+        "facts that the batch wrote to AnomaliesTable, repetitions of a redelivery included",
+    )
+    STRAY_KEYS = (
+        "StrayKeys",
+        "Count",
+        ("kinesis_events",),
+        "stored events under another partition key than the contract's",
+    )
+    FACTS_TAKEN = (
+        "FactsTaken",
+        "Count",
+        ("dynamodb_alerts",),
+        "facts whose alert is stored and whose page, if they cause one, is delivered",
+    )
+    FACT_DEFECTS = (
+        "FactDefects",
+        "Count",
+        ("dynamodb_alerts",),
+        "facts that could not become an alert; a page names each of their rows",
+    )
+    BATCHES_RETRIED = (
+        "BatchesRetried",
+        "Count",
+        ("kinesis_events", "dynamodb_alerts"),
+        "batches that throttling or an outage sent back to their stream, wholly or in part",
+    )
+    BATCH_AGE = (
+        "BatchAge",
+        "Milliseconds",
+        ("kinesis_events", "dynamodb_alerts"),
+        "time from the arrival of the batch's first record in its stream to the batch's end",
+    )
+
+    def __init__(self, title: str, unit: Unit, services: tuple[Service, ...], meaning: str) -> None:
+        self.title = title
+        self.unit = unit
+        self.services = services
+        self.meaning = meaning
