@@ -2,10 +2,15 @@
 
 import click
 
+from pipeline.cli.alerts import alerts
 from pipeline.cli.demo import demo
 from pipeline.cli.flow import flow
+from pipeline.cli.host_command import host
 from pipeline.cli.local import local
+from pipeline.cli.put import put
 from pipeline.cli.schemas import schemas
+from pipeline.cli.traffic_command import traffic
+from pipeline.cli.validate import validate
 
 
 @click.group()
@@ -14,7 +19,12 @@ def main() -> None:
     """Watch everything a product emits and tell the on-call engineer when something is wrong."""
 
 
+main.add_command(alerts)
 main.add_command(demo)
 main.add_command(flow)
+main.add_command(host)
 main.add_command(local)
+main.add_command(put)
 main.add_command(schemas)
+main.add_command(traffic)
+main.add_command(validate)

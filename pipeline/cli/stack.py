@@ -31,6 +31,8 @@ _CONFIG: Final = Config(
 stack_option = click.option(
     "--stack",
     "stack_name",
+    envvar="STREAMWARDEN_STACK",
+    show_envvar=True,
     metavar="NAME",
     help="A CloudFormation stack on AWS; without it, the local run of this directory.",
 )

@@ -28,7 +28,12 @@ from pipeline.flows.alerts.alert import (
     with_delivery,
 )
 from pipeline.flows.alerts.composing import Deployment, Occasion, compose
-from pipeline.flows.alerts.notification import Notification, attributes, subject
+from pipeline.flows.alerts.notification import (
+    Notification,
+    NotificationReason,
+    attributes,
+    subject,
+)
 from pipeline.flows.alerts.page import page_text
 from pipeline.ports import AlertStore, Clock, Pager, Topic
 
@@ -169,22 +174,9 @@ class AlertFlow:
         if reason is None:
             return alert
         now = self._clock.now()
-        occasion = Occasion(
-            notification_id=notification_id(alert, reason, fact),
-            alert_id=alert.alert_id,
-            thread_id=thread_id(alert),
-            reason=reason,
-            severity=alert.severity,
-            count=alert.count,
-            starts_at=alert.starts_at,
-            last_seen_at=alert.last_seen_at,
-            ends_at=alert.ends_at,
-            detected_at=alert.detected_at,
-            notified_at=now,
-            event_ids=alert.event_ids,
-        )
+        told = occasion(alert, reason, fact, now)
         rule = self._rules.get(fact.rule_id)
-        record = compose(fact, occasion, rule.about(fact) if rule else None, self._where)
+        record = compose(fact, told, rule.about(fact) if rule else None, self._where)
         outbox = (*alert.outbox, Pending(notification=record))
         waiting = msgspec.structs.replace(alert, outbox=outbox)
         return waiting if self._is_anothers(waiting, now) else self._leased(waiting, now)
@@ -281,6 +273,26 @@ class AlertFlow:
             _attributes(alert, expires_at),
             replaces=replaces,
         )
+
+
+def occasion(
+    alert: Alert, reason: NotificationReason, fact: Anomaly, notified_at: datetime
+) -> Occasion:
+    """Return what an alert adds to the fact that causes a notification of it."""
+    return Occasion(
+        notification_id=notification_id(alert, reason, fact),
+        alert_id=alert.alert_id,
+        thread_id=thread_id(alert),
+        reason=reason,
+        severity=alert.severity,
+        count=alert.count,
+        starts_at=alert.starts_at,
+        last_seen_at=alert.last_seen_at,
+        ends_at=alert.ends_at,
+        detected_at=alert.detected_at,
+        notified_at=notified_at,
+        event_ids=alert.event_ids,
+    )
 
 
 def _attributes(alert: Alert, expires_at: datetime) -> dict[str, str | int]:

@@ -1,0 +1,47 @@
+"""How reading commands print: tables for people, JSON for programs, remarks on standard error."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import click
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+_STYLES: Final = {"critical": "bold red", "high": "red", "firing": "red", "resolved": "green"}
+
+
+class Column(NamedTuple):
+    """A column: `is_whole` keeps its cells on one line, `is_figure` sets them to the right."""
+
+    title: str
+    is_whole: bool = True
+    is_figure: bool = False
+
+
+def table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Table:
+    """Lay out rows of plain text; nothing in a cell is read as markup."""
+    laid_out = Table(
+        title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False
+    )
+    for column in columns:
+        laid_out.add_column(
+            column.title,
+            no_wrap=column.is_whole,
+            overflow="fold",
+            justify="right" if column.is_figure else "left",
+        )
+    for row in rows:
+        laid_out.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+    return laid_out
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401  whatever JSON holds
+    """Print a value as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def remark(text: str) -> None:
+    """Tell people something beside the result, which may go into a file or a pipe."""
+    click.echo(text, err=True)

@@ -1,0 +1,80 @@
+"""A stack on moto with the outputs that reading commands need, found by its name as on AWS."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import boto3
+from moto import mock_aws
+
+from pipeline.adapters.alert_store import DynamoAlertStore
+from pipeline.adapters.anomaly_items import encode_anomaly
+from pipeline.detection.anomaly import Anomaly
+from pipeline.detection.rules import default_rules
+from pipeline.flows.alerts.composing import Deployment
+from pipeline.flows.alerts.flow import AlertFlow
+from tests.fakes.alerts import FakeClock, FakePager
+
+STACK = "streamwarden-prod"
+
+OUTPUTS = {
+    "AlertsTableName": "alerts",
+    "AnomaliesTableName": "anomalies",
+    "LakeBucketName": "lake",
+    "EnvironmentName": "prod",
+    "RunbookAddress": "https://docs.example/operations",
+}
+
+_KEYS = {"alerts": ("dedup_key", "opened_at"), "anomalies": ("dedup_key", "fact_key")}
+
+
+class Deployed(NamedTuple):
+    """Clients of the account that the stack is in."""
+
+    dynamodb: Any
+    s3: Any
+
+    def page(self, facts: Sequence[Anomaly]) -> None:
+        """Store facts and let the alert flow make alerts of them, as the functions do."""
+        flow = AlertFlow(
+            DynamoAlertStore(self.dynamodb, "alerts"),
+            FakePager(),
+            FakeClock(),
+            rules=default_rules().texts(),
+            where=Deployment("streamwarden", "prod", "eu-central-1", "https://docs.example", "a"),
+            ttl=timedelta(days=180),
+            worker="worker",
+        )
+        for fact in facts:
+            self.dynamodb.put_item(TableName="anomalies", Item=encode_anomaly(fact, 2_000_000_000))
+            flow.take(fact)
+
+
+@contextmanager
+def deployed() -> Iterator[Deployed]:
+    """Deploy the stack into an account of its own."""
+    with mock_aws():
+        session: Any = boto3.Session("test", "test", region_name="eu-central-1")
+        account = Deployed(session.client("dynamodb"), session.client("s3"))
+        for name, keys in _KEYS.items():
+            account.dynamodb.create_table(
+                TableName=name,
+                BillingMode="PAY_PER_REQUEST",
+                KeySchema=[
+                    {"AttributeName": key, "KeyType": role}
+                    for key, role in zip(keys, ("HASH", "RANGE"), strict=True)
+                ],
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            )
+        template = {
+            "Resources": {
+                "Lake": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "lake"}}
+            },
+            "Outputs": {name: {"Value": value} for name, value in OUTPUTS.items()},
+        }
+        session.client("cloudformation").create_stack(
+            StackName=STACK, TemplateBody=json.dumps(template)
+        )
+        yield account
