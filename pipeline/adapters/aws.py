@@ -14,10 +14,13 @@ from pipeline.errors import InvalidRecordError, RetryableError
 # Given, for botocore would compose its own twice per call: 90 us each time.
 _USER_AGENT: Final = f"Boto3/{boto3.__version__} Botocore/{botocore.__version__} streamwarden"
 
+MAX_CONNECTIONS: Final = 24
+"""Connections of one client; more threads than these would open a new one for each call."""
+
 CLIENT_CONFIG: Final = Config(
     connect_timeout=2,
     read_timeout=10,
-    max_pool_connections=16,
+    max_pool_connections=MAX_CONNECTIONS,
     parameter_validation=False,  # 40 % of a batch write's CPU; the contract bounds item sizes
     retries={"mode": "standard", "total_max_attempts": 3},
     user_agent=_USER_AGENT,
