@@ -1,12 +1,14 @@
 """Where the local run finds AWS: a moto server of its own, or an endpoint the user brings."""
 
 import http.client
+import json
 import os
 import selectors
 import subprocess
 import sys
 import tempfile
 import threading
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +18,8 @@ from urllib.parse import urlsplit
 import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.local.usage import USAGE_PATH, Usage
 
 REGION: Final = "us-east-1"
 CREDENTIAL: Final = "test"
@@ -128,10 +132,14 @@ class Endpoint:
                 )
             return self._clients[service]
 
-    def environment(self) -> dict[str, str]:
-        """Give the environment variables that lead another process's AWS client here."""
+    def environment(self, caller: str = CREDENTIAL) -> dict[str, str]:
+        """Give the environment variables that lead another process's AWS client here.
+
+        Args:
+            caller: The access key, under which `usage` counts that process.
+        """
         variables = {
-            "AWS_ACCESS_KEY_ID": CREDENTIAL,
+            "AWS_ACCESS_KEY_ID": caller,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": self.region,
@@ -140,6 +148,17 @@ class Endpoint:
         for service, url in self._service_urls.items():
             variables[f"AWS_ENDPOINT_URL_{service.upper()}"] = url
         return variables
+
+    def usage(self) -> list[Usage]:
+        """Give what each caller has asked of the local run's own moto server so far.
+
+        Raises:
+            EndpointError: The endpoint is the user's, and counts nothing for us.
+        """
+        if self._moto is None:
+            raise EndpointError(f"{self.url} does not count its requests")
+        with urllib.request.urlopen(self.url + USAGE_PATH, timeout=_START_TIMEOUT_S) as answer:  # noqa: S310  our own server
+            return [Usage(*counts) for counts in json.load(answer)]
 
     def log(self) -> str:
         """Give what the moto server has written so far; empty for a user's endpoint."""

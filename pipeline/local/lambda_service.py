@@ -99,7 +99,7 @@ class LambdaService:
         self._workers = {
             logical_id: FunctionWorkers(
                 function,
-                aws_environment=endpoint.environment(),
+                aws_environment=endpoint.environment(caller=logical_id),
                 directory=directory,
                 on_log=self._log,
                 on_failure=self._failed,

@@ -11,12 +11,15 @@ import sys
 import threading
 from typing import Any
 
+from moto.dynamodb.models import dynamodb_backends
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
 )
 from werkzeug.serving import make_server
+
+from pipeline.local.usage import UsageMeter
 
 
 class _KeepAliveHandler(MotoRequestHandler):
@@ -37,11 +40,28 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
+def _secondary_index_keys(table_name: str) -> list[list[str]]:
+    """Name the key attributes of each secondary index of a table."""
+    tables = [
+        backend.tables[table_name]
+        for account in list(dynamodb_backends.values())
+        for backend in list(account.values())
+        if table_name in backend.tables
+    ]
+    return [
+        [key["AttributeName"] for key in index.schema]
+        for table in tables[:1]
+        for index in (*table.global_indexes, *table.indexes)
+    ]
+
+
 def main() -> None:
     """Serve moto until standard input ends."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    application: Any = DomainDispatcherApplication(create_backend_app)
+    application: Any = UsageMeter(
+        DomainDispatcherApplication(create_backend_app), _secondary_index_keys
+    )
     server = make_server(
         "127.0.0.1", 0, application, threaded=True, request_handler=_KeepAliveHandler
     )
