@@ -10,14 +10,15 @@ import psutil
 
 from pipeline.cli.puts import StreamPut, plain, user_put
 
-MIN_INTERVAL: Final = timedelta(seconds=1)
+MIN_INTERVAL: Final = timedelta(seconds=0.9)
+"""Shortest time between two samples: a second, less what a timer may be off."""
 
 
 class HostSampler:
     """Samples the machine that the command runs on.
 
-    CPU usage is the mean since the sample before, so samples are at least a second apart: what a
-    processor does for a few milliseconds is no news.
+    CPU usage is the mean since the sample before, so samples are about a second apart or more:
+    what a processor does for a few milliseconds is no news.
 
     Args:
         source: What the machine is called on the stream.

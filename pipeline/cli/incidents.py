@@ -1,4 +1,7 @@
-"""The incidents planted in the demo's traffic: metric series, some of which go wrong."""
+"""The incidents planted in metrics: the series of a few hosts and services, some of which go wrong.
+
+The incidents planted in payments and sign-ins are in attacks.py.
+"""
 
 import random
 from collections.abc import Iterator
@@ -6,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from pipeline.cli.puts import StreamPut, plain, user_put
+from pipeline.cli.shoppers import Simulated, event
 
 STEP: Final = timedelta(minutes=3)
 """Time between two points of a series."""
 
 SPAN: Final = timedelta(hours=8)
-"""Simulated time that the traffic covers; the baseline needs 100 points before it judges."""
+"""Shortest simulated time: the baseline needs 100 points before it judges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,11 @@ class PlantedIncident:
     dedup_key: str
     starts_at: datetime
     ends_at: datetime
+
+    @property
+    def rule_id(self) -> str:
+        """The rule that must find it."""
+        return self.dedup_key.partition("#")[0]
 
 
 SERIES: Final = (
@@ -124,7 +132,7 @@ SERIES: Final = (
 )
 
 
-def planted_incidents(until: datetime) -> tuple[PlantedIncident, ...]:
+def metric_incidents(until: datetime) -> tuple[PlantedIncident, ...]:
     """Return the incidents of the series whose traffic ends at `until`."""
     return tuple(
         PlantedIncident(
@@ -138,27 +146,22 @@ def planted_incidents(until: datetime) -> tuple[PlantedIncident, ...]:
     )
 
 
-def metric_puts(rng: random.Random, until: datetime) -> Iterator[StreamPut]:
-    """Yield the points of all series, each series in the order of time."""
-    for series in SERIES:
-        for number in reversed(range(SPAN // STEP)):
-            moment = until - number * STEP - timedelta(seconds=rng.uniform(1, 30))
-            yield plain(
-                moment,
-                series.source,
-                user_put(
-                    {
-                        "event_type": "system_metric",
-                        "event_id": f"{rng.getrandbits(128):032x}",
-                        "metric_name": series.metric_name,
-                        "value": _value(rng, series, until - moment),
-                        "timestamp": moment.isoformat(timespec="milliseconds"),
-                        "source": series.source,
-                        "unit": series.unit,
-                        "producer": "streamwarden-demo",
-                    }
-                ),
-            )
+def metric_points(
+    seed: int, series: Series, until: datetime, span: timedelta = SPAN
+) -> Iterator[Simulated]:
+    """Yield the points of a series in the order of time, one each `STEP`."""
+    rng = random.Random(f"{seed}/{series.source}/{series.metric_name}")
+    for number in reversed(range(span // STEP)):
+        at = until - number * STEP - timedelta(seconds=rng.uniform(1, 30))
+        yield event(
+            rng,
+            "system_metric",
+            at,
+            metric_name=series.metric_name,
+            value=_value(rng, series, until - at),
+            source=series.source,
+            unit=series.unit,
+        )
 
 
 def _value(rng: random.Random, series: Series, before_end: timedelta) -> float:

@@ -43,6 +43,12 @@ def user_put(fields: Mapping[str, Any]) -> UserPut:
     return UserPut(fields["event_type"], fields.get("event_id", ""), json_bytes(fields))
 
 
+def contract_key(fields: Mapping[str, Any]) -> str:
+    """Return the partition key that the contract demands for an event given by its fields."""
+    key: str = fields["source" if fields["event_type"] == "system_metric" else "user_id"]
+    return key
+
+
 def plain(at: datetime, partition_key: str, record: UserPut) -> StreamPut:
     """Send one user record as it is."""
     return StreamPut(at, partition_key, record.data, (record,))

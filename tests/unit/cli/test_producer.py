@@ -1,8 +1,9 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from pipeline.cli.producer import Producer, PutError
 from pipeline.cli.puts import StreamPut, UserPut, plain
@@ -13,13 +14,17 @@ AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 class FakeKinesis:
     """Takes records but for those whose data it is told to refuse, once for each time given."""
 
-    def __init__(self, refuse: Sequence[bytes] = ()) -> None:
+    def __init__(self, refuse: Sequence[bytes] = (), *, missing: bool = False) -> None:
         self.refuse = list(refuse)
+        self.missing = missing
         self.requests: list[list[bytes]] = []
         self.taken = 0
 
     def put_records(self, *, StreamName: str, Records: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803  boto3's
         assert StreamName == "events"
+        if self.missing:
+            error: Any = {"Error": {"Code": "ResourceNotFoundException", "Message": "no stream"}}
+            raise ClientError(error, "PutRecords")
         self.requests.append([record["Data"] for record in Records])
         return {"Records": [self._put(record["Data"]) for record in Records]}
 
@@ -63,11 +68,30 @@ def test_a_request_has_at_most_500_records() -> None:
 
 def test_a_request_has_at_most_five_mebibytes() -> None:
     kinesis = FakeKinesis()
-    megabyte = b"x" * 1024 * 1024
+    megabyte = b"x" * (1024 * 1024 - 3)  # and three bytes of key
 
     list(_producer(kinesis).send([_put(megabyte)] * 6))
 
-    assert [len(request) for request in kinesis.requests] == [4, 2]
+    assert [len(request) for request in kinesis.requests] == [5, 1]
+
+
+def test_a_record_that_no_stream_takes_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="1048577 bytes, the limit is 1048576"):
+        list(_producer(FakeKinesis()).send([_put(b"x" * (1024 * 1024 - 2))]))
+
+
+def test_records_are_read_no_further_than_the_request_they_travel_in() -> None:
+    read = 0
+
+    def endless() -> Iterator[StreamPut]:
+        nonlocal read
+        while True:
+            read += 1
+            yield _put(b"a")
+
+    next(_producer(FakeKinesis()).send(endless()))
+
+    assert read == 501
 
 
 def test_only_the_refused_part_comes_again() -> None:
@@ -98,4 +122,29 @@ def test_a_stream_that_goes_on_refusing_is_an_error() -> None:
         PutError,
         match="events refused 1 records 8 times, the first with ProvisionedThroughputExceeded",
     ):
+        list(_producer(kinesis).send([_put(b"a")]))
+
+
+def test_progress_starts_the_count_of_attempts_anew() -> None:
+    kinesis = FakeKinesis(refuse=[b"a"] * 7 + [b"b"] * 14)
+
+    (receipts,) = _producer(kinesis).send([_put(b"a"), _put(b"b")])
+
+    assert [receipt.put.data for receipt in receipts] == [b"a", b"b"]
+    assert len(kinesis.requests) == 15
+
+
+def test_a_failure_tells_what_is_on_the_stream_already() -> None:
+    kinesis = FakeKinesis(refuse=[b"b"] * 9)
+
+    with pytest.raises(PutError) as failure:
+        list(_producer(kinesis).send([_put(b"a"), _put(b"b")]))
+
+    assert [receipt.put.data for receipt in failure.value.taken] == [b"a"]
+
+
+def test_a_request_that_the_service_refuses_is_an_error_in_plain_words() -> None:
+    kinesis = FakeKinesis(missing=True)
+
+    with pytest.raises(PutError, match=r"cannot put on events: .*ResourceNotFoundException"):
         list(_producer(kinesis).send([_put(b"a")]))

@@ -1,15 +1,12 @@
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
-from pipeline.cli.puts import POISON, StreamPut
+from pipeline.cli.puts import POISON
 from pipeline.cli.traffic import MIN_RECORDS, make_traffic
-from pipeline.detection.detector import detectors
-from pipeline.detection.rules import default_rules
 from pipeline.errors import InvalidRecordError
-from pipeline.events import SystemMetric, check_timestamps, decode, partition_key
+from pipeline.events import check_timestamps, decode, partition_key
 from pipeline.records import KinesisRecord, unpack, user_records
 
 UNTIL = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -94,20 +91,6 @@ def test_no_event_lies_in_the_future() -> None:
     assert latest < UNTIL
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 7, 42])
-def test_the_detectors_find_the_planted_incidents_and_nothing_else(seed: int) -> None:
-    traffic = make_traffic(records=MIN_RECORDS, seed=seed, until=UNTIL)
-
-    opened = _opened(traffic.puts)
-
-    found = {key for key, _ in opened}
-    assert found == {incident.dedup_key for incident in traffic.incidents}
-    assert len(opened) == len(traffic.incidents)
-    for incident in traffic.incidents:
-        moment = dict(opened)[incident.dedup_key]
-        assert incident.starts_at <= moment <= incident.ends_at
-
-
 def _keeps_the_contract(data: bytes, key: str) -> bool:
     try:
         event = decode(unpack(data))
@@ -115,21 +98,3 @@ def _keeps_the_contract(data: bytes, key: str) -> bool:
     except InvalidRecordError:
         return False
     return partition_key(event) == key
-
-
-def _opened(puts: tuple[StreamPut, ...]) -> list[tuple[str, datetime]]:
-    states: dict[str, Any] = {}
-    opened = []
-    (detector,) = detectors(default_rules())
-    for put in puts:
-        for record in put.user_records:
-            if record.event_type != "system_metric":
-                continue
-            event = decode(record.data)
-            assert isinstance(event, SystemMetric)
-            subject = detector.subject(event)
-            assert subject is not None
-            state = states.get(subject, detector.initial())
-            states[subject], facts = detector.fold(state, event, record.event_id)
-            opened += [(fact.dedup_key, fact.opened_at) for fact in facts if fact.edge == "opened"]
-    return opened
