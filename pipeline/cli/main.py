@@ -8,6 +8,7 @@ from pipeline.cli.flow import flow
 from pipeline.cli.host_command import host
 from pipeline.cli.local import local
 from pipeline.cli.put import put
+from pipeline.cli.quarantine import quarantine
 from pipeline.cli.schemas import schemas
 from pipeline.cli.traffic_command import traffic
 from pipeline.cli.validate import validate
@@ -25,6 +26,7 @@ main.add_command(flow)
 main.add_command(host)
 main.add_command(local)
 main.add_command(put)
+main.add_command(quarantine)
 main.add_command(schemas)
 main.add_command(traffic)
 main.add_command(validate)
