@@ -1,6 +1,5 @@
 """Lambda function: records of the event stream to the event flow."""
 
-import base64
 from dataclasses import asdict
 from functools import cache
 from typing import Any
@@ -9,10 +8,10 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline import bootstrap
+from pipeline.adapters.kinesis_records import kinesis_record
 from pipeline.errors import RetryableError
 from pipeline.flows.events.flow import EventFlow
 from pipeline.metrics import Metric
-from pipeline.records import KinesisRecord
 
 logger = Logger()
 SAFETY_MARGIN_S = 2.0
@@ -36,26 +35,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Process one batch of a shard; on throttling or outage report its first record as failed."""
     bootstrap.tracing().follow()
     metrics = bootstrap.event_metrics()
-    records = [_record(record) for record in event["Records"]]
+    records = [kinesis_record(record) for record in event["Records"]]
     try:
         report = flow().process(
             records, lambda: context.get_remaining_time_in_millis() / 1000 - SAFETY_MARGIN_S
         )
     except RetryableError as error:
-        logger.warning("batch will be delivered again", extra={"reason": str(error)})
+        shard_id, first = records[0].shard_id, str(records[0].sequence_number)
+        place = {"shard_id": shard_id, "sequence_number": first}
+        logger.warning("batch will be delivered again", extra={**place, "reason": str(error)})
         metrics.emit({Metric.BATCHES_RETRIED: 1})
-        return {"batchItemFailures": [{"itemIdentifier": str(records[0].sequence_number)}]}
+        return {"batchItemFailures": [{"itemIdentifier": first}]}
     logger.info("batch processed", extra=asdict(report))
     metrics.emit(report.figures(bootstrap.clock().now()))
     return {"batchItemFailures": []}
-
-
-def _record(record: dict[str, Any]) -> KinesisRecord:
-    kinesis = record["kinesis"]
-    return KinesisRecord(
-        shard_id=record["eventID"].partition(":")[0],
-        sequence_number=int(kinesis["sequenceNumber"]),
-        partition_key=kinesis["partitionKey"],
-        arrived_at=kinesis["approximateArrivalTimestamp"],
-        data=base64.b64decode(kinesis["data"]),
-    )

@@ -29,7 +29,7 @@ class CrashError(BaseException):
 
 
 class FakeAws:
-    """One account: tables by name, objects by key, shards, and a count of all calls.
+    """One account: tables by name, objects by key, shards, all calls and all items ever put.
 
     Args:
         fault: Tells the fault that strikes a call, given its number from 1; None for no fault.
@@ -40,6 +40,7 @@ class FakeAws:
         self.objects: dict[str, bytes] = {}
         self.shards: list[dict[str, str]] = []
         self.calls: list[str] = []
+        self.written: list[tuple[str, Item]] = []
         self._fault = fault
 
     def get_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401  the client's own signature
@@ -107,6 +108,7 @@ class FakeAws:
 
     def _put(self, table: str, item: Item) -> dict[str, Any]:
         self.tables[table][_key(table, item)] = copy.deepcopy(item)
+        self.written.append((table, self.tables[table][_key(table, item)]))
         return {}
 
     def _put_body(self, key: str, body: bytes) -> dict[str, Any]:

@@ -1,48 +1,13 @@
 """What a batch costs and how the warm cache is trusted; for delivery see tests/delivery."""
 
-import random
 from collections import Counter
-from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from pipeline.adapters.dynamodb import BatchTables
-from pipeline.adapters.event_items import EventTables
-from pipeline.adapters.event_sink import AwsEventSink
-from pipeline.adapters.lineage import KinesisShardLineage
-from pipeline.adapters.parallel import Parallel
-from pipeline.adapters.state_store import DynamoStateStore
-from pipeline.detection.detector import detectors
-from pipeline.detection.rules import default_rules
 from pipeline.errors import RetryableError
-from pipeline.flows.events.flow import EventFlow
 from pipeline.records import KinesisRecord
 from tests.fakes.aws import FakeAws, Fault
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_kinesis import KinesisClient
-    from mypy_boto3_s3 import S3Client
-
-ARRIVAL = 1_790_000_000.0  # 2026-09-21T14:13:20Z
-
-
-def flow(aws: FakeAws) -> EventFlow:
-    parallel = Parallel(1)
-    dynamodb = cast("DynamoDBClient", aws)
-    tables = BatchTables(dynamodb, parallel, lambda _: None, random.Random(1))
-    sink = AwsEventSink(
-        tables,
-        cast("S3Client", aws),
-        parallel,
-        event_tables=EventTables("activities", "metrics", "transactions", 86_400),
-        anomalies_table="anomalies",
-        bucket="lake",
-    )
-    states = DynamoStateStore(dynamodb, tables, "states")
-    lineage = KinesisShardLineage(cast("KinesisClient", aws), "stream")
-    rules = default_rules()
-    return EventFlow(sink, states, lineage, detectors(rules), rules.health, ttl_s=86_400)
+from tests.unit.flows.events.batches import ARRIVAL, flow, seconds
 
 
 def batch(first: int, size: int = 10) -> list[KinesisRecord]:
@@ -57,10 +22,6 @@ def record(number: int) -> KinesisRecord:
         f'"source":"{source}","timestamp":"2026-09-21T14:{number // 60:02}:{number % 60:02}Z"}}'
     )
     return KinesisRecord("shard-0", number, source, ARRIVAL, data.encode())
-
-
-def seconds() -> float:
-    return 30.0
 
 
 def test_a_batch_costs_its_cursor_its_cold_states_and_the_fewest_requests() -> None:
