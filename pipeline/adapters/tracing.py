@@ -1,7 +1,7 @@
 """AWS X-Ray, loaded only by an execution environment that has an invocation to trace.
 
-The SDK takes 200 ms of a cold start. Most invocations are not sampled, and without a daemon none
-can be traced.
+The SDK takes 117 ms of CPU, against 158 for everything else that the event consumer imports. Most
+invocations are not sampled, and without a daemon none can be traced.
 """
 
 from collections.abc import Callable, Iterator, Mapping
