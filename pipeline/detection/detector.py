@@ -6,8 +6,11 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from pipeline.detection.anomaly import Anomaly
+from pipeline.detection.logins import LoginDetector
 from pipeline.detection.metrics import MetricDetector
+from pipeline.detection.payments import PaymentDetector
 from pipeline.detection.rules import Rules
+from pipeline.detection.travel import TravelDetector
 from pipeline.events import Event
 
 StateT = TypeVar("StateT", bound=msgspec.Struct)
@@ -48,4 +51,10 @@ class Detector(Protocol[StateT]):
 
 def detectors(rules: Rules) -> tuple[Detector[Any], ...]:
     """Return every detector of the pipeline under these rules."""
-    return (MetricDetector.under(rules),)
+    return (
+        MetricDetector.under(rules),
+        PaymentDetector.under(rules),
+        TravelDetector.under(rules),
+        LoginDetector.under(rules, "user"),
+        LoginDetector.under(rules, "address"),
+    )

@@ -91,20 +91,15 @@ def breach(
         The incident from now on and the edge that the point causes, if any.
     """
     epoch = moment.timestamp()
+    if incident.opened_at is not None:
+        return _grown(incident, epoch, size, severity)
     count = incident.count + 1
     peak = max(incident.peak, size) if incident.count else size
-    if incident.opened_at is None:
-        run = incident.run + 1
-        since = incident.since if incident.run else epoch
-        if run < pace.open_points or epoch - since < pace.open_for_s:
-            return Incident(run=run, since=since, count=count, peak=peak), None
-        opened = Incident(0, since, moment.astimezone(UTC), severity, count, count, peak)
-        return opened, "opened"
-    worst = max(incident.severity, severity, key=SEVERITIES.index)
-    if worst != incident.severity or count >= 10 * incident.announced:
-        return Incident(0, epoch, incident.opened_at, worst, count, count, peak), "escalated"
-    grown = Incident(0, epoch, incident.opened_at, worst, count, incident.announced, peak)
-    return grown, None
+    run = incident.run + 1
+    since = incident.since if incident.run else epoch
+    if run < pace.open_points or epoch - since < pace.open_for_s:
+        return Incident(run=run, since=since, count=count, peak=peak), None
+    return Incident(0, since, moment.astimezone(UTC), severity, count, count, peak), "opened"
 
 
 def relent(
@@ -131,3 +126,39 @@ def relent(
     if run >= pace.clear_points and epoch - since >= pace.clear_for_s:
         return IDLE, "cleared"
     return msgspec.structs.replace(incident, run=run, since=since), None
+
+
+def strike(
+    incident: Incident, quiet_s: float, moment: datetime, size: float, severity: Severity
+) -> tuple[Incident, Edge | None]:
+    """Take in an event that breaches a rule of kind `event`, which nothing but quiet ends.
+
+    The quiet time is event time since the newest breach; a late breach joins what is open.
+
+    Args:
+        incident: What is remembered; between two breaches it stays as it is.
+        quiet_s: How long after its last breach an incident is over.
+        moment: Event time of the breach.
+        size: How far it breaches, growing with the trouble.
+        severity: What the rule says of this size.
+
+    Returns:
+        The incident from now on and the edge that the event causes, if any.
+    """
+    epoch = moment.timestamp()
+    if incident.opened_at is None or epoch - incident.since > quiet_s:
+        return Incident(0, epoch, moment.astimezone(UTC), severity, 1, 1, size), "opened"
+    return _grown(incident, max(epoch, incident.since), size, severity)
+
+
+def _grown(
+    incident: Incident, since: float, size: float, severity: Severity
+) -> tuple[Incident, Edge | None]:
+    """Add a breach to what is open."""
+    count, peak = incident.count + 1, max(incident.peak, size)
+    worst = incident.severity
+    if severity != worst:
+        worst = max(worst, severity, key=SEVERITIES.index)
+    if worst != incident.severity or count >= 10 * incident.announced:
+        return Incident(0, since, incident.opened_at, worst, count, count, peak), "escalated"
+    return Incident(0, since, incident.opened_at, worst, count, incident.announced, peak), None

@@ -2,55 +2,51 @@
 
 from collections.abc import Mapping
 from importlib.resources import files
-from itertools import pairwise
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta
 
-from pipeline.detection.anomaly import Anomaly, DetectorKind, Kind, Severity
+from pipeline.detection.anomaly import Anomaly, Severity
 from pipeline.detection.baseline import BaselineKnobs
-from pipeline.detection.incidents import SEVERITIES, Pace, Step
+from pipeline.detection.incidents import Pace, Step
+from pipeline.detection.rule import (
+    Finite,
+    Positive,
+    Rule,
+    RuleText,
+    Sentence,
+    Steps,
+    Text,
+    check_steps,
+)
+from pipeline.detection.user_rules import (
+    FailedLogins,
+    ImpossibleTravel,
+    TransactionAmount,
+    TransactionVelocity,
+    Vocabulary,
+)
 from pipeline.errors import PipelineError
 from pipeline.events import SystemMetric
 
-RuleId = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
-Text = Annotated[str, Meta(min_length=1, max_length=64)]
-Sentence = Annotated[str, Meta(min_length=1, max_length=200)]
-Steps = Annotated[
-    tuple[Annotated[str, Meta(min_length=1, max_length=120)], ...], Meta(min_length=1, max_length=5)
+__all__ = [
+    "HealthRule",
+    "HealthRules",
+    "Limit",
+    "MetricBaseline",
+    "Rule",
+    "RuleText",
+    "Rules",
+    "RulesError",
+    "StaticLimit",
+    "default_rules",
+    "load_rules",
 ]
-Finite = Annotated[float, Meta(gt=-1e100, lt=1e100)]
-Positive = Annotated[float, Meta(gt=0, lt=1e100)]
 
 
 class RulesError(PipelineError):
     """The rules cannot be used; the message names rule and field."""
-
-
-class RuleText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a rule tells the people that it wakes; `runbook` is a heading of docs/operations.md."""
-
-    runbook: Text
-    impact: Sentence
-    next_steps: Steps
-
-
-class Rule(RuleText, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every rule states about itself.
-
-    `version` goes into the facts. A rule of kind `state` ends with a cleared fact, one of kind
-    `event` after a quiet time.
-    """
-
-    id: RuleId
-    version: Annotated[int, Meta(ge=1)]
-    kind: Kind
-    detector: DetectorKind
-
-    def about(self, fact: Anomaly) -> RuleText:  # noqa: ARG002  for rules that tell facts apart
-        """Return the texts that fit a fact of this rule best."""
-        return self
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,7 +74,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError("`clear_below` must be less than `above`")
         if any(unit != unit.lower() for unit in self.units):
             raise ValueError("`units` must be in lower case")
-        _check_steps(self.above, self.severity, self.steps)
+        check_steps(self.above, self.severity, self.steps)
 
     def factor(self, event: SystemMetric) -> float | None:
         """Return what makes `unit` of the point's own unit, None for a unit not understood."""
@@ -132,7 +128,7 @@ class MetricBaseline(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Refuse levels that contradict each other."""
         if self.clear_below >= self.open_above:
             raise ValueError("`clear_below` must be less than `open_above`")
-        _check_steps(self.open_above, self.severity, self.steps)
+        check_steps(self.open_above, self.severity, self.steps)
 
 
 class HealthRule(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -161,6 +157,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     static_limit: StaticLimit
     metric_baseline: MetricBaseline
+    vocabulary: Vocabulary
+    transaction_amount: TransactionAmount
+    transaction_velocity: TransactionVelocity
+    impossible_travel: ImpossibleTravel
+    failed_login_user: FailedLogins
+    failed_login_address: FailedLogins
     health: HealthRules
 
     def __post_init__(self) -> None:
@@ -202,12 +204,3 @@ def _check_ids(table: Rules | HealthRules) -> None:
     for name, rule in _rules_in(table).items():
         if rule.id != name:
             raise ValueError(f"`{name}.id` must be `{name}`")
-
-
-def _check_steps(above: float, severity: Severity, steps: tuple[Step, ...]) -> None:
-    rising = [Step(above, severity), *steps]
-    for lower, upper in pairwise(rising):
-        if upper.above <= lower.above:
-            raise ValueError("`steps` must rise, each `above` the one before")
-        if SEVERITIES.index(upper.severity) <= SEVERITIES.index(lower.severity):
-            raise ValueError("`steps` must rise in severity")

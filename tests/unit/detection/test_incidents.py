@@ -3,7 +3,16 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from pipeline.detection.anomaly import Severity
-from pipeline.detection.incidents import IDLE, Incident, Pace, Step, breach, relent, severity_at
+from pipeline.detection.incidents import (
+    IDLE,
+    Incident,
+    Pace,
+    Step,
+    breach,
+    relent,
+    severity_at,
+    strike,
+)
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 AT_ONCE = Pace(open_points=1, open_for_s=0, clear_points=1, clear_for_s=0)
@@ -109,3 +118,26 @@ def test_severity_is_that_of_the_last_step_exceeded(size: float, severity: Sever
     found = severity_at(size, "high", [Step(95, "critical")])
 
     assert found == severity
+
+
+def test_an_incident_of_single_events_is_open_until_it_has_been_quiet() -> None:
+    first, opened = strike(IDLE, 60, START, 2.0, "high")
+    second, joined = strike(first, 60, START + timedelta(seconds=60), 3.0, "high")
+
+    third, reopened = strike(second, 60, START + timedelta(seconds=121), 1.0, "high")
+
+    assert (opened, joined, reopened) == ("opened", None, "opened")
+    assert (second.count, second.peak) == (2, 3.0)
+    assert third.opened_at == START + timedelta(seconds=121)
+    assert (third.count, third.peak) == (1, 1.0)
+
+
+def test_a_late_event_joins_the_open_incident_and_does_not_make_it_older() -> None:
+    opened, _ = strike(IDLE, 60, START + timedelta(hours=1), 2.0, "high")
+    joined, edge = strike(opened, 60, START, 2.0, "high")
+
+    after, next_edge = strike(joined, 60, START + timedelta(seconds=3660), 2.0, "high")
+
+    assert (edge, next_edge) == (None, None)
+    assert (joined.count, after.count) == (2, 3)
+    assert after.opened_at == START + timedelta(hours=1)

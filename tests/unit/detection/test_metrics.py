@@ -29,10 +29,16 @@ def patient() -> MetricDetector:
     return MetricDetector.under(msgspec.structs.replace(rules, static_limit=static_limit))
 
 
-def test_the_pipeline_has_one_detector() -> None:
+def test_the_pipeline_has_five_detectors() -> None:
     found = detectors(default_rules())
 
-    assert [(detector.name, detector.version) for detector in found] == [("metric", 1)]
+    assert [(detector.name, detector.version) for detector in found] == [
+        ("metric", 1),
+        ("payment", 1),
+        ("travel", 1),
+        ("login_user", 1),
+        ("login_address", 1),
+    ]
 
 
 def test_an_event_that_is_no_metric_touches_no_series() -> None:

@@ -26,6 +26,22 @@ def test_the_packaged_rules_hold_the_promised_limits() -> None:
     }
 
 
+def test_the_packaged_rules_hold_the_promised_windows_and_speeds() -> None:
+    rules = default_rules()
+
+    assert rules.transaction_amount.limit("EUR") == 10_000
+    assert [
+        (window.span_s, window.count, window.sum) for window in rules.transaction_velocity.windows
+    ] == [(3600, 10, 20_000), (86_400, 25, 50_000)]
+    assert (rules.impossible_travel.above_km_h, rules.impossible_travel.beyond_km) == (900, 100)
+    assert [(window.span_s, window.count) for window in rules.failed_login_user.windows] == [
+        (600, 10)
+    ]
+    assert [(window.span_s, window.count) for window in rules.failed_login_address.windows] == [
+        (600, 20)
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -54,7 +70,17 @@ def test_the_packaged_rules_hold_the_promised_limits() -> None:
         ),
         (('id = "pipeline_stray_key"', 'id = "stray"'), "`pipeline_stray_key.id` must be"),
         (("[health.pipeline_stray_key]", "[health.pipeline_sray_key]"), "`pipeline_sray_key`"),
-        (('kind = "event"', 'kind = "state"'), "$.health.pipeline_record_defect.kind"),
+        (('kind = "event"', 'kind = "state"'), "$.transaction_amount.kind"),
+        (("default_limit = 10000.0", "default_limit = 0.0"), "$.transaction_amount.default_limit"),
+        (("JPY = 1500000.0", "yen = 1500000.0"), "$.transaction_amount.limits"),
+        (("{ above = 10.0", "{ above = 1.0"), "$.transaction_amount"),
+        (("count = 25", "count = 29"), "$.transaction_velocity.windows[1].count"),
+        (("sum = 50000.0", "sum = 1e8"), "$.transaction_velocity.windows[1].sum"),
+        (("beyond_km = 100.0", "beyond_km = -1.0"), "$.impossible_travel.beyond_km"),
+        (("quiet_s = 3600.0", "quiet_s = 0.0"), "$.transaction_amount.quiet_s"),
+        (("span_s = 600.0", "span_s = 0.0"), "$.failed_login_user.windows[0].span_s"),
+        (('"login_failed"', '"Login_Failed"'), "must be in lower case"),
+        (('"login_failed"', '"login"'), "must not share a word"),
     ],
 )
 def test_an_unusable_rule_is_refused_with_its_rule_and_field(
@@ -80,6 +106,11 @@ def test_the_texts_of_every_rule_are_found_by_its_id() -> None:
     assert list(texts) == [
         "static_limit",
         "metric_baseline",
+        "transaction_amount",
+        "transaction_velocity",
+        "impossible_travel",
+        "failed_login_user",
+        "failed_login_address",
         "pipeline_record_defect",
         "pipeline_stray_key",
         "pipeline_poison_record",

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.detection.rules import Limit, Rule, default_rules
+from pipeline.detection.user_facts import span_text
 
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 RULES = default_rules().all()
@@ -37,6 +38,15 @@ def test_every_limit_stands_in_the_runbook_as_it_is() -> None:
     rows = re.findall(r"^\| `.*\|$", section("Static limit"), re.MULTILINE)
 
     assert rows == [row(limit) for limit in default_rules().static_limit.limits]
+
+
+def test_every_velocity_window_stands_in_the_runbook_as_it_is() -> None:
+    rows = re.findall(r"^\| \d.*\|$", section("Transaction velocity"), re.MULTILINE)
+
+    assert rows == [
+        f"| {span_text(window.span_s)} | {window.count} | {window.sum:,.0f} |"
+        for window in default_rules().transaction_velocity.windows
+    ]
 
 
 def row(limit: Limit) -> str:
