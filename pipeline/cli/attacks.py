@@ -56,7 +56,7 @@ def _attack(title: str, rule_id: str, subject: str, events: list[Simulated]) -> 
 def _large_amount(rng: random.Random, seed: int, start: datetime) -> Attack:
     who = _victim(seed, 1)
     events = [payment(rng, who, start, 14_500.0, category="electronics")]
-    title = f"{who.user_id}: a payment of 14,500 EUR"
+    title = f"{who.user_id}: a payment of 14,500"
     return _attack(title, "transaction_amount", who.user_id, events)
 
 
@@ -65,7 +65,7 @@ def _card_testing(rng: random.Random, seed: int, start: datetime) -> Attack:
     who = _victim(seed, 2)
     moments = [start + timedelta(seconds=4 * number) for number in range(30)]
     events = [payment(rng, who, at, rng.uniform(0.5, 3)) for at in moments]
-    title = f"{who.user_id}: 30 payments within two minutes"
+    title = f"{who.user_id}: 30 payments in 2 min"
     return _attack(title, "transaction_velocity", who.user_id, events)
 
 
@@ -74,7 +74,7 @@ def _emptied_account(rng: random.Random, seed: int, start: datetime) -> Attack:
     who = _victim(seed, 3)
     moments = [start + timedelta(minutes=4 * number) for number in range(9)]
     events = [payment(rng, who, at, 2_600.0) for at in moments]
-    title = f"{who.user_id}: 23,400 EUR within 32 minutes"
+    title = f"{who.user_id}: 23,400 EUR in 32 min"
     return _attack(title, "transaction_velocity", who.user_id, events)
 
 
@@ -90,7 +90,7 @@ def _two_places(rng: random.Random, seed: int, start: datetime) -> Attack:
             location=place(rng, _SINGAPORE),
         ),
     ]
-    title = f"{who.user_id}: from Berlin to Singapore in 40 minutes"
+    title = f"{who.user_id}: Berlin, then Singapore"
     return _attack(title, "impossible_travel", who.user_id, events)
 
 
@@ -107,7 +107,7 @@ def _guessed_password(rng: random.Random, seed: int, start: datetime) -> Attack:
         )
         for number in range(30)
     ]
-    title = f"{who.user_id}: 30 failed sign-ins within four minutes"
+    title = f"{who.user_id}: 30 failed sign-ins"
     return _attack(title, "failed_login_user", who.user_id, events)
 
 
@@ -123,7 +123,7 @@ def _stuffed_credentials(rng: random.Random, seed: int, start: datetime) -> Atta
         )
         for number in range(50)
     ]
-    title = f"{_ATTACKER}: failed sign-ins of 50 customers within three minutes"
+    title = f"{_ATTACKER}: 50 failed sign-ins"
     # Facts do not name an address but this pseudonym of it.
     pseudonym = sha256(_ATTACKER.encode()).hexdigest()[:16]
     return _attack(title, "failed_login_address", pseudonym, events)

@@ -12,11 +12,17 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 STREAMWARDEN = Path(sys.executable).with_name("streamwarden")
 
 INCIDENTS = [
+    "failed_login_address#a1df0d4e44fc834c",
+    "failed_login_user#victim-05",
+    "impossible_travel#victim-04",
     "metric_baseline#checkout/response_time",
     "metric_baseline#shop/orders_per_minute",
     "static_limit#checkout/error_rate",
     "static_limit#db-1/disk_usage",
     "static_limit#web-7/cpu_usage",
+    "transaction_amount#victim-01",
+    "transaction_velocity#victim-02",
+    "transaction_velocity#victim-03",
 ]
 
 
@@ -49,7 +55,7 @@ def test_the_demo_balances_and_finds_the_same_incidents_each_time(tmp_path: Path
     for run in runs:
         assert run.returncode == 0, run.stdout + run.stderr
         assert (
-            "The ledger balances; each of 5 planted incidents has exactly one alert" in run.stdout
+            "The ledger balances; each of 11 planted incidents has exactly one alert" in run.stdout
         )
         assert _found(run.stdout) == INCIDENTS
 
