@@ -26,7 +26,7 @@ from pipeline.cli.alert_rows import (
 from pipeline.cli.moments import MomentType, short_text, utc_now
 from pipeline.cli.report import make_console
 from pipeline.cli.stack import EXIT_NOTHING, Stack, reading, stack_option
-from pipeline.cli.tables import Column, print_json, remark, table
+from pipeline.cli.tables import Column, print_json, print_table, remark, table
 from pipeline.detection.anomaly import Anomaly, Severity
 from pipeline.detection.rules import default_rules
 from pipeline.flows.alerts.alert import TOPICS, Alert, Delivery
@@ -78,7 +78,7 @@ def list_(
     if as_json:
         print_json([_line_fields(line) for line in found.lines])
     elif found.lines:
-        make_console().print(_lines_table(found.lines))
+        print_table(_lines_table(found.lines))
     if found.matching > len(found.lines):
         remark(f"{found.matching - len(found.lines)} older ones are not shown: raise --limit")
     if not found.lines:
@@ -202,8 +202,8 @@ def _print(console: Console, shown: _Shown) -> None:
     console.print(Text(shown.page.rstrip()), soft_wrap=True)
     console.print(Line(characters="-"))
     console.print()
-    console.print(_deliveries_table(shown))
-    console.print(_facts_table(shown.facts))
+    print_table(_deliveries_table(shown))
+    print_table(_facts_table(shown.facts))
 
 
 def _page_title(shown: _Shown) -> str:

@@ -140,7 +140,8 @@ def _print_usage(console: Console, run: LocalRun) -> None:
         f"{exports}\n"
         f"echo {event} |\n"
         f"  aws kinesis put-record --stream-name {stream} --partition-key web-7 "
-        "--data fileb:///dev/stdin\n\n"
+        "--data fileb:///dev/stdin\n"
+        "streamwarden alerts list\n\n"
         f"Logs are in {RUN_DIRECTORY / 'local'}; pages appear here. Ctrl-C ends the run.\n",
         highlight=False,
     )

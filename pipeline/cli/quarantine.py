@@ -21,9 +21,8 @@ from pipeline.cli.quarantine_lines import (
     read_lines,
     visible,
 )
-from pipeline.cli.report import make_console
 from pipeline.cli.stack import EXIT_NOTHING, Stack, reading, stack_option
-from pipeline.cli.tables import Column, print_json, remark, table
+from pipeline.cli.tables import Column, print_json, print_table, remark, table
 from pipeline.errors import InvalidRecordError
 from pipeline.flows.alerts.texts import clean
 from pipeline.flows.events.lake import QuarantineLine
@@ -77,22 +76,22 @@ def list_(
     elif read:
         columns = (
             Column("arrived (UTC)"),
-            Column("until"),
+            Column("to"),
             Column("records", is_figure=True),
             Column("bytes", is_figure=True),
-            Column("first record id", is_whole=False),
+            Column("first record id"),
         )
         rows = [
             (
                 _moment(min(line.arrived_at for line in lines)),
-                _moment(max(line.arrived_at for line in lines)),
+                _moment(max(line.arrived_at for line in lines))[11:],
                 f"{len(lines):,}",
                 f"{one.size_bytes:,}",
                 lines[0].record_id,
             )
             for one, lines in read
         ]
-        make_console().print(table("Objects of quarantine, newest first", columns, rows))
+        print_table(table("Objects of quarantine, newest first", columns, rows))
     _end_if_nothing(read)
 
 
@@ -192,19 +191,11 @@ def _print_groups(groups: Sequence[Group]) -> None:
         )
         for number, group in enumerate(groups, 1)
     ]
-    console = make_console()
-    console.print(table("Refused records by fault", columns, rows))
-    samples = [
-        (str(number), sample.record_id, clean(sample.reason, _MAX_TEXT_CHARS))
-        for number, group in enumerate(groups, 1)
-        for sample in group.samples
-    ]
-    sample_columns = (
-        Column("", is_figure=True),
-        Column("record id"),
-        Column("its own reason", is_whole=False),
-    )
-    console.print(table("Samples, for `quarantine show`", sample_columns, samples))
+    print_table(table("Refused records by fault", columns, rows))
+    click.echo("Samples, for `streamwarden quarantine show`")
+    for number, group in enumerate(groups, 1):
+        for sample in group.samples:  # no table: an id that is cut or folded cannot be copied
+            click.echo(f"{number:>2}  {sample.record_id}  {clean(sample.reason, _MAX_TEXT_CHARS)}")
 
 
 def _print_record(found: Found, bucket: str) -> None:

@@ -9,6 +9,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.report import make_console
+
+MIN_WIDTH: Final = 126
+"""Columns that a row of a list needs."""
+
 _STYLES: Final = {"critical": "bold red", "high": "red", "firing": "red", "resolved": "green"}
 
 
@@ -35,6 +40,16 @@ def table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]) 
     for row in rows:
         laid_out.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
     return laid_out
+
+
+def print_table(laid_out: Table) -> None:
+    """Print a table, at least `MIN_WIDTH` wide.
+
+    A narrow terminal then wraps the rows, where rich would crop their cells.
+    """
+    console = make_console()
+    console.width = max(console.width, MIN_WIDTH)
+    console.print(laid_out)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401  whatever JSON holds

@@ -13,6 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.cli.stack import STACK_FILE
+
+LIST_STREAMS = "import boto3; print(*boto3.client('kinesis').list_streams()['StreamNames'])"
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
 
@@ -45,7 +48,7 @@ def _read_until(terminal: subprocess.Popen[str], text: str) -> str:
 
 
 def test_a_record_of_another_terminal_is_paged_and_ctrl_c_leaves_nothing_behind(
-    terminal: subprocess.Popen[str],
+    terminal: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     usage = _read_until(terminal, "Ctrl-C ends the run")
     exports = dict(re.findall(r"^export (\w+)=(.*)$", usage, re.MULTILINE))
@@ -71,11 +74,22 @@ def test_a_record_of_another_terminal_is_paged_and_ctrl_c_leaves_nothing_behind(
         check=True,
     )
     page = _read_until(terminal, "Alert id:")
+    streams = subprocess.run(
+        [sys.executable, "-c", LIST_STREAMS],
+        env={**os.environ, **exports},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    was_published = (tmp_path / STACK_FILE).exists()
     children = psutil.Process(terminal.pid).children(recursive=True)
     terminal.send_signal(signal.SIGINT)
     exit_code = terminal.wait(timeout=30)
 
     assert "[FIRING:1][HIGH] disk_usage above 90% on web-7 (dev)" in page
+    assert streams.stdout.split() == [stream]
     assert exit_code == 0
+    assert was_published
+    assert not (tmp_path / STACK_FILE).exists()
     assert len(children) >= 3  # the server and a worker of each function
     assert psutil.wait_procs(children, timeout=5)[1] == []

@@ -1,0 +1,116 @@
+"""The reading commands against the local run, found by the file that it leaves in its directory."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipeline.cli.main import main
+from pipeline.cli.stack import published
+from pipeline.local.run import LocalRun
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+POISON = b'{"event_type":"system_metric","source":"web-7","value":"high"}'
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
+    """Return a run that has processed one alarming metric and two records of poison."""
+    directory = tmp_path_factory.mktemp("run")
+    home = Path.cwd()
+    os.chdir(directory)
+    try:
+        with (
+            LocalRun(ROOT / "template.yaml", directory=directory) as run,
+            published(run, "streamwarden-local"),
+        ):
+            _put(run)
+            run.wait_until_drained(timeout_s=60)
+            yield run
+    finally:
+        os.chdir(home)
+
+
+def _put(run: LocalRun) -> None:
+    metric = {
+        "event_type": "system_metric",
+        "source": "web-7",
+        "metric_name": "disk_usage",
+        "value": 95.2,
+        "unit": "%",
+        "timestamp": datetime.now(UTC).isoformat(),  # noqa: TID251  the stream refuses a future
+    }
+    for data in (json.dumps(metric).encode(), POISON, POISON):
+        run.endpoint.client("kinesis").put_record(
+            StreamName=run.deployment.outputs["EventStreamName"], PartitionKey="web-7", Data=data
+        )
+
+
+def _command(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def _read(*arguments: str) -> Any:  # noqa: ANN401  whatever the command prints
+    result = _command(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.mark.usefixtures("run")
+def test_the_alert_is_listed_and_shown_as_its_page() -> None:
+    (listed,) = [one for one in _read("alerts", "list") if one["rule_id"] == "static_limit"]
+
+    shown = _read("alerts", "show", listed["alert_id"][:8])
+
+    assert (listed["status"], listed["severity"]) == ("firing", "high")
+    assert shown["page"]["subject"] == "[FIRING:1][HIGH] disk_usage above 90% on web-7 (dev)"
+    assert f"Alert id:     {listed['alert_id']}" in shown["page"]["text"]
+    assert [one["reason"] for one in shown["deliveries"]] == ["first", "first"]
+    assert [fact["observed"] for fact in shown["facts"]] == [95.2]
+
+
+@pytest.mark.usefixtures("run")
+def test_poison_is_listed_explained_and_shown() -> None:
+    objects = _read("quarantine", "list")
+    (group,) = _read("quarantine", "explain")
+
+    shown = _command("quarantine", "show", "--raw", group["samples"][1]["record_id"])
+
+    assert sum(one["records"] for one in objects) == 2
+    assert (group["count"], group["event_type"], group["path"]) == (2, "system_metric", "$.value")
+    assert shown.stdout_bytes == POISON
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the printed command needs jq")
+def test_the_printed_command_fetches_the_very_bytes(run: LocalRun) -> None:
+    (group,) = _read("quarantine", "explain")
+    record_id = group["samples"][0]["record_id"]
+    shown = _command("quarantine", "show", record_id).stdout
+    (command,) = re.findall(r"^fetch: +(.*)$", shown, re.MULTILINE)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+    fetched = subprocess.run(
+        command,
+        shell=True,
+        check=True,
+        env={**os.environ, **run.endpoint.environment(), "PATH": path},
+        capture_output=True,
+    )
+
+    assert fetched.stdout == POISON
+
+
+@pytest.mark.usefixtures("run")
+def test_nothing_of_a_kind_is_exit_code_1() -> None:
+    result = _command("alerts", "list", "--status", "resolved")
+
+    assert (result.exit_code, result.stderr) == (1, "no alert matches\n")

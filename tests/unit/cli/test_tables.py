@@ -1,0 +1,29 @@
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli.tables import Column, print_table, table
+
+
+@pytest.fixture
+def shown() -> str:
+    columns = (Column("name", is_whole=False), Column("id"), Column("count", is_figure=True))
+    rows = [("[red]not markup[/red]", "shardId-000000000000:" + "4" * 56, "7")]
+    with CliRunner().isolation() as (stdout, _, _):
+        print_table(table("Things", columns, rows))
+        return stdout.getvalue().decode()
+
+
+def test_an_id_stays_on_one_line(shown: str) -> None:
+    whole = [line for line in shown.splitlines() if "shardId-000000000000:" + "4" * 56 in line]
+
+    assert len(whole) == 1
+
+
+def test_what_a_cell_says_is_no_markup(shown: str) -> None:
+    assert "[red]not markup[/red]" in shown
+
+
+def test_figures_stand_to_the_right(shown: str) -> None:
+    header, row = (line for line in shown.splitlines() if "count" in line or "markup" in line)
+
+    assert row.rstrip().index("7", 100) == header.rstrip().rindex("t")
