@@ -69,9 +69,6 @@ class Tracing:
 
         def in_context() -> None:
             recorder.set_trace_entity(entity)
-            try:
-                call()
-            finally:
-                recorder.clear_trace_entities()
+            call()
 
         return in_context
