@@ -43,6 +43,14 @@ def test_the_picture_of_the_alert_function_is_as_designed() -> None:
     ]
 
 
+def test_the_document_shows_the_picture_of_the_template() -> None:
+    document = (TEMPLATE.parent / "docs" / "commands.md").read_text()
+
+    shown = _run()
+
+    assert shown in document
+
+
 def test_several_sources_join_and_one_target_needs_no_branch() -> None:
     step = Step(
         "Worker",
