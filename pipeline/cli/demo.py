@@ -3,34 +3,43 @@
 import platform
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 
 import click
+from rich.console import Console
 
+from pipeline.cli.costs import Standing, Work, idle_costs, list_prices, put_units, traffic_costs
+from pipeline.cli.demo_progress import DemoProgress
 from pipeline.cli.findings import judge, message, read_alerts
 from pipeline.cli.host import HostSampler
 from pipeline.cli.inbox import Inbox
+from pipeline.cli.latency import PutLog, latencies_s
 from pipeline.cli.ledger import draw_up, read_stored
 from pipeline.cli.local import open_local_run, plain_words, print_unhandled, template_option
-from pipeline.cli.producer import Producer, Receipt
-from pipeline.cli.puts import StreamPut
+from pipeline.cli.producer import Producer
 from pipeline.cli.report import make_console, print_report
-from pipeline.cli.result import DemoResult, Timings, problems
+from pipeline.cli.result import DemoResult, Effort, Timings, problems
 from pipeline.cli.traffic import MIN_RECORDS, Traffic, make_traffic
-from pipeline.local.run import LocalRun
+from pipeline.local.deployment import Function
+from pipeline.local.run import DrainProgress, LocalRun
+from pipeline.local.usage import Usage
+from pipeline.local.workers import InvocationCounters
 
-DRAIN_TIMEOUT_S = 300.0
+DRAIN_TIMEOUT_S: Final = 300.0
 
 _EVENT_TABLES = ("ActivitiesTable", "MetricsTable", "TransactionsTable")
+_EVENT_CONSUMER = "KinesisEventsFunction"
+_SHORT_RETENTION_HOURS = 24
 
 
 @click.command()
 @click.option(
     "--records",
     type=click.IntRange(min=MIN_RECORDS),
-    default=3000,
+    default=20_000,
     show_default=True,
     help="User records of the seeded traffic; this machine's own metrics come on top.",
 )
@@ -55,13 +64,15 @@ def demo(records: int, seed: int, template: Path) -> None:
             f"{len(traffic.incidents)} incidents in them, and this machine's own metrics\n",
             soft_wrap=True,
         )
-        result = play(run, traffic, host, deploy_s)
+        result = play(run, traffic, host, deploy_s, console)
     print_report(console, result)
     if problems(result):
         raise SystemExit(1)
 
 
-def play(run: LocalRun, traffic: Traffic, host: HostSampler, deploy_s: float) -> DemoResult:
+def play(
+    run: LocalRun, traffic: Traffic, host: HostSampler, deploy_s: float, console: Console
+) -> DemoResult:
     """Put the traffic and this machine's metrics, wait until all is processed, and read it back.
 
     Args:
@@ -69,39 +80,113 @@ def play(run: LocalRun, traffic: Traffic, host: HostSampler, deploy_s: float) ->
         traffic: What to put.
         host: Samples this machine, for as long as the run takes.
         deploy_s: How long the deployment took, for the report.
+        console: Where the progress is shown.
     """
     names = run.deployment.physical_ids
     sns, sqs = run.endpoint.client("sns"), run.endpoint.client("sqs")
     alerts_inbox = Inbox(sns, sqs, names["AlertsTopic"], "streamwarden-demo-alerts")
     pages_inbox = Inbox(sns, sqs, names["OnCallTopic"], "streamwarden-demo-pages")
-    producer = Producer(run.endpoint.client("kinesis"), names["EventStream"])
-    receipts: list[Receipt] = []
+    log = PutLog(Producer(run.endpoint.client("kinesis"), names["EventStream"]), _now)
+    timings = _put_and_drain(run, traffic, host, log, deploy_s, console)
 
-    def send(puts: Sequence[StreamPut]) -> None:
-        for portion in producer.send(puts):
-            receipts.extend(portion)
-
-    started = time.monotonic()
-    send([*host.sample(), *traffic.puts])
-    put = time.monotonic()
-    run.wait_until_drained(DRAIN_TIMEOUT_S, on_progress=lambda _: send(host.sample()))
-    drained = time.monotonic()
-
-    messages = tuple(alerts_inbox.read())
+    notifications = tuple(alerts_inbox.read())
+    messages = [message(item) for item in notifications]
     pages = tuple(pages_inbox.read())
     dynamodb = run.endpoint.client("dynamodb")
+    usage = _usage_of_functions(run)
     tables = [names[table] for table in _EVENT_TABLES]
     stored = read_stored(dynamodb, run.endpoint.client("s3"), tables, names["LakeBucket"])
     alerts = tuple(read_alerts(dynamodb, names["AlertsTable"]))
+    user_records = sum(len(receipt.put.user_records) for receipt in log.receipts)
+    sizes_bytes = (len(r.put.data) + len(r.put.partition_key.encode()) for r in log.receipts)
+    work = [
+        Work(counters.invocations, counters.duration_s * function.memory_mb / 1024)
+        for function, counters in _functions(run)
+    ]
+    prices = list_prices()
     return DemoResult(
-        ledger=tuple(draw_up(receipts, stored)),
-        findings=judge(traffic.incidents, alerts, [message(item) for item in messages], pages),
+        ledger=tuple(draw_up(log.receipts, stored)),
+        findings=judge(traffic.incidents, alerts, messages, pages),
         pages=pages,
-        messages=messages,
-        stream_records=len(receipts),
-        user_records=sum(len(receipt.put.user_records) for receipt in receipts),
-        timings=Timings(deploy_s, put - started, drained - put),
+        messages=notifications,
+        stream_records=len(log.receipts),
+        user_records=user_records,
+        timings=timings,
+        latencies_s=latencies_s(log, notifications),
+        effort=_effort(run, usage),
+        costs=tuple(
+            traffic_costs(prices, usage, work, put_units(sizes_bytes), user_records)
+            if usage
+            else ()
+        ),
+        idle_costs=tuple(idle_costs(prices, _standing(run))),
     )
+
+
+def _put_and_drain(
+    run: LocalRun,
+    traffic: Traffic,
+    host: HostSampler,
+    log: PutLog,
+    deploy_s: float,
+    console: Console,
+) -> Timings:
+    with DemoProgress(console, len(traffic.puts)) as progress:
+        started = time.monotonic()
+        for sent in log.send([*host.sample(), *traffic.puts]):
+            progress.put(sent)
+        put = time.monotonic()
+
+        def drain(drained: DrainProgress) -> None:
+            _exhaust(log.send(host.sample()))
+            progress.drain(drained)
+
+        run.wait_until_drained(DRAIN_TIMEOUT_S, on_progress=drain)
+        return Timings(deploy_s, put - started, time.monotonic() - put)
+
+
+def _exhaust(sent: Iterable[int]) -> None:
+    for _ in sent:
+        pass
+
+
+def _usage_of_functions(run: LocalRun) -> list[Usage]:
+    """Return what the functions asked of the run's own server; a user's endpoint counts nothing."""
+    if not run.endpoint.is_embedded:
+        return []
+    return [one for one in run.endpoint.usage() if one.caller in run.deployment.functions]
+
+
+def _functions(run: LocalRun) -> list[tuple[Function, InvocationCounters]]:
+    counters = run.invocations
+    return [(function, counters[name]) for name, function in run.deployment.functions.items()]
+
+
+def _effort(run: LocalRun, usage: Sequence[Usage]) -> Effort:
+    own = [one for one in usage if one.caller == _EVENT_CONSUMER]
+    return Effort(
+        batches=run.invocations[_EVENT_CONSUMER].invocations,
+        requests=sum(one.requests for one in own),
+        write_units=sum(one.write_units for one in own),
+    )
+
+
+def _standing(run: LocalRun) -> Standing:
+    """Count what the deployed stack keeps, whatever happens."""
+    names = run.deployment.physical_ids
+    kinesis, cloudwatch = run.endpoint.client("kinesis"), run.endpoint.client("cloudwatch")
+    stream = kinesis.describe_stream_summary(StreamName=names["EventStream"])
+    summary = stream["StreamDescriptionSummary"]
+    shards = int(summary["OpenShardCount"])
+    keeps_long = int(summary["RetentionPeriodHours"]) > _SHORT_RETENTION_HOURS
+    alarms = sum(len(page["MetricAlarms"]) for page in _alarm_pages(cloudwatch))
+    keys = sum(name.endswith("Key") for name in names)
+    return Standing(shards, shards if keeps_long else 0, keys, alarms)
+
+
+def _alarm_pages(cloudwatch: Any) -> Iterable[Any]:  # noqa: ANN401  boto3's paginator
+    pages: Iterable[Any] = cloudwatch.get_paginator("describe_alarms").paginate()
+    return pages
 
 
 def _now() -> datetime:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -10,11 +11,12 @@ if TYPE_CHECKING:
 
 
 class Notification(NamedTuple):
-    """One message as SNS delivered it."""
+    """One message as SNS delivered it, with the time of its publication."""
 
     subject: str
     body: str
     attributes: dict[str, str]
+    published_at: datetime
 
 
 class Inbox:
@@ -52,6 +54,7 @@ def _notification(envelope: str) -> Notification:
         fields.get("Subject", ""),
         fields["Message"],
         {name: attribute["Value"] for name, attribute in attributes.items()},
+        datetime.fromisoformat(fields["Timestamp"]),
     )
 
 

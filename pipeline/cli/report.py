@@ -1,5 +1,6 @@
 """The demo's report on the terminal."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from rich import box
@@ -8,10 +9,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.costs import Cost, list_prices
 from pipeline.cli.findings import Findings
 from pipeline.cli.inbox import Notification
 from pipeline.cli.ledger import LedgerLine
-from pipeline.cli.result import DemoResult, problems
+from pipeline.cli.result import DemoResult, Effort, problems
 
 WIDTH: Final = 108
 """Columns of a report that goes into a file or a pipe."""
@@ -32,6 +34,12 @@ def print_report(console: Console, result: DemoResult) -> None:
     if result.findings.others:
         console.print(others_table(result.findings))
     console.print(_measured(result), soft_wrap=True)
+    prices = list_prices()
+    source = f"list prices of {prices.region}, {prices.as_of}"
+    console.print(Text(f"On AWS, at {source}, without free tiers:\n"))
+    if result.costs:
+        console.print(cost_table("A million such events", result.costs))
+    console.print(cost_table("A month without events", result.idle_costs))
     wrong = problems(result)
     for problem in wrong:
         console.print(Text(f"wrong: {problem}", style="red"), soft_wrap=True)
@@ -106,6 +114,19 @@ def others_table(findings: Findings) -> Table:
     return table
 
 
+def cost_table(title: str, costs: Sequence[Cost]) -> Table:
+    """Lay out priced counts with their sum."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("service")
+    table.add_column("counted")
+    table.add_column("US dollars", justify="right")
+    for cost in costs:
+        table.add_row(cost.service, cost.counted, f"{cost.dollars:.3f}")
+    table.add_section()
+    table.add_row("all", "", f"{sum(cost.dollars for cost in costs):.3f}")
+    return table
+
+
 def _first_planted(result: DemoResult) -> list[Notification]:
     """Return the page that opened the first planted incident that has one."""
     firing = {
@@ -129,5 +150,29 @@ def _measured(result: DemoResult) -> Text:
         f"Deployed in {timings.deploy_s:.1f} s, put in {timings.put_s:.1f} s, "
         f"drained {timings.drain_s:.1f} s after the last put: "
         f"{result.records_per_s:.0f} records/s.\n"
-        f"{len(result.messages)} messages on AlertsTopic, {len(result.pages)} on OnCallTopic.\n"
+        f"{len(result.messages)} messages on AlertsTopic, {len(result.pages)} on OnCallTopic"
+        f"{_latency(result.latencies_s)}.\n"
+        f"{_effort(result.effort)}"
+    )
+
+
+def _latency(latencies_s: Sequence[float]) -> str:
+    """Return the median and the 99th percentile, which of few alerts is the slowest one."""
+    if not latencies_s:
+        return ""
+    ordered = sorted(latencies_s)
+    p50, p99 = (ordered[int(share * (len(ordered) - 1) + 0.5)] for share in (0.5, 0.99))
+    return (
+        f"; from the put of an alert's event to its page {p50:.1f} s (p50), {p99:.1f} s (p99), "
+        "everything put at once"
+    )
+
+
+def _effort(effort: Effort) -> str:
+    if not effort.requests:
+        return ""  # the endpoint is the user's, and counts nothing for us
+    return (
+        f"kinesis_events took {effort.batches} batches with "
+        f"{effort.requests / effort.batches:.1f} AWS calls and "
+        f"{effort.write_units / effort.batches:.0f} DynamoDB write units each.\n"
     )

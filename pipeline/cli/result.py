@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipeline.cli.costs import Cost
 from pipeline.cli.findings import Findings
 from pipeline.cli.inbox import Notification
 from pipeline.cli.ledger import LedgerLine
@@ -18,11 +19,22 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """What the event consumer asked of AWS for all of its batches together."""
+
+    batches: int
+    requests: int
+    write_units: int
+
+
+@dataclass(frozen=True, slots=True)
 class DemoResult:
     """The ledger, the findings and what was measured on the way to them.
 
     `stream_records` counts Kinesis records, `user_records` what they carried; `pages` and
-    `messages` arrived from OnCallTopic and AlertsTopic.
+    `messages` arrived from OnCallTopic and AlertsTopic. `latencies_s` are the seconds from the put
+    of the event that opened an alert to its first page, one per alert. `costs` are those of a
+    million such events, `idle_costs` those of a month without any, both on AWS.
     """
 
     ledger: tuple[LedgerLine, ...]
@@ -32,6 +44,10 @@ class DemoResult:
     stream_records: int
     user_records: int
     timings: Timings
+    latencies_s: tuple[float, ...]
+    effort: Effort
+    costs: tuple[Cost, ...]
+    idle_costs: tuple[Cost, ...]
 
     @property
     def records_per_s(self) -> float:

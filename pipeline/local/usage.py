@@ -131,7 +131,7 @@ def _value_size_bytes(attribute: Mapping[str, Any]) -> int:
     ((kind, value),) = attribute.items()
     match kind:
         case "S":
-            return len(value.encode())
+            return len(str(value).encode())
         case "N":
             return _number_size_bytes(value)
         case "B":

@@ -36,11 +36,11 @@ class Deployed(NamedTuple):
     dynamodb: Any
     s3: Any
 
-    def page(self, facts: Sequence[Anomaly]) -> None:
+    def page(self, facts: Sequence[Anomaly], pager: FakePager | None = None) -> None:
         """Store facts and let the alert flow make alerts of them, as the functions do."""
         flow = AlertFlow(
             DynamoAlertStore(self.dynamodb, "alerts"),
-            FakePager(),
+            pager or FakePager(),
             FakeClock(),
             rules=default_rules().texts(),
             where=Deployment("streamwarden", "prod", "eu-central-1", "https://docs.example", "a"),

@@ -15,8 +15,9 @@ INCIDENT = PlantedIncident(
 ALERT = StoredAlert(KEY, datetime(2026, 11, 21, 9, 6, tzinfo=UTC))
 FIRST = Message("n-1", "a-1", KEY, "first", "high", "cpu_usage above 90 %")
 RESOLVED = Message("n-2", "a-1", KEY, "resolved", "high", "cpu_usage back below 80 %")
-PAGE = Notification("[FIRING]", "text", {"dedup_key": KEY, "status": "firing"})
-RESOLVED_PAGE = Notification("[RESOLVED]", "text", {"dedup_key": KEY, "status": "resolved"})
+AT = datetime(2026, 11, 21, 9, 7, tzinfo=UTC)
+PAGE = Notification("[FIRING]", "text", {"dedup_key": KEY, "status": "firing"}, AT)
+RESOLVED_PAGE = Notification("[RESOLVED]", "text", {"dedup_key": KEY, "status": "resolved"}, AT)
 
 
 def _problem(alerts: list[StoredAlert], messages: list[Message], pages: list[Notification]) -> str:
@@ -91,4 +92,4 @@ def test_a_message_is_read_from_the_machine_record() -> None:
         "summary": "more",
     }
 
-    assert message(Notification("subject", json.dumps(record), {})) == FIRST
+    assert message(Notification("subject", json.dumps(record), {}, AT)) == FIRST

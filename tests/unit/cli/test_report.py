@@ -3,12 +3,13 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from pipeline.cli.costs import Cost
 from pipeline.cli.findings import Finding, Findings, Message
 from pipeline.cli.inbox import Notification
 from pipeline.cli.incidents import PlantedIncident
 from pipeline.cli.ledger import LedgerLine
 from pipeline.cli.report import print_report
-from pipeline.cli.result import DemoResult, Timings
+from pipeline.cli.result import DemoResult, Effort, Timings
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 INCIDENT = PlantedIncident("CPU of web-7", "static_limit#web-7/cpu_usage", AT, AT)
@@ -31,12 +32,17 @@ def _printed(problem: str = "") -> str:
                 "[FIRING:1][HIGH] cpu",
                 "CPU is [bold]high[/bold]\n",
                 PAGE_ATTRIBUTES,
+                AT,
             ),
         ),
         messages=(),
         stream_records=30,
         user_records=34,
         timings=Timings(deploy_s=4.0, put_s=1.0, drain_s=2.4),
+        latencies_s=(0.5, 4.0, 1.5),
+        effort=Effort(batches=2, requests=50, write_units=1000),
+        costs=(Cost("DynamoDB", "1,000,000 write units", 0.625), Cost("S3", "2,000 puts", 0.01)),
+        idle_costs=(Cost("KMS", "1 keys", 1.0),),
     )
     console = Console(width=108, record=True, file=io.StringIO())
     print_report(console, result)
@@ -71,6 +77,17 @@ def test_throughput_and_timings_stand_at_the_end() -> None:
         "34 user records in 30 Kinesis records. Deployed in 4.0 s, put in 1.0 s, "
         "drained 2.4 s after the last put: 10 records/s." in _printed()
     )
+
+
+def test_latency_effort_and_costs_are_told() -> None:
+    text = _printed()
+    lines = [line.split() for line in text.splitlines()]
+
+    assert "to its page 1.5 s (p50), 4.0 s (p99), everything put at once." in text
+    assert "2 batches with 25.0 AWS calls and 500 DynamoDB write units each." in text
+    assert ["DynamoDB", "1,000,000", "write", "units", "0.625"] in lines
+    assert ["all", "0.635"] in lines
+    assert ["KMS", "1", "keys", "1.000"] in lines
 
 
 def test_a_good_run_says_so() -> None:

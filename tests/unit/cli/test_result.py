@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from pipeline.cli.findings import Finding, Findings
 from pipeline.cli.incidents import PlantedIncident
 from pipeline.cli.ledger import LedgerLine
-from pipeline.cli.result import DemoResult, Timings, problems
+from pipeline.cli.result import DemoResult, Effort, Timings, problems
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 INCIDENT = PlantedIncident("CPU of web-7", "static_limit#web-7/cpu_usage", AT, AT)
@@ -20,6 +20,10 @@ def _result(line: LedgerLine, problem: str = "") -> DemoResult:
         stream_records=3,
         user_records=3,
         timings=Timings(deploy_s=4.0, put_s=1.0, drain_s=2.0),
+        latencies_s=(),
+        effort=Effort(batches=1, requests=10, write_units=3),
+        costs=(),
+        idle_costs=(),
     )
 
 

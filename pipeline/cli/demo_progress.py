@@ -1,0 +1,43 @@
+"""A bar for the demo: first what is put, then what is read from the streams."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pipeline.local.run import DrainProgress
+
+
+class DemoProgress:
+    """Shows how far the demo is while it is on a terminal, and nothing in a file or pipe."""
+
+    def __init__(self, console: Console, records: int) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        self._bar = Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        )
+        self._task = self._bar.add_task("putting", total=records)
+
+    def __enter__(self) -> Self:
+        """Start to draw."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def put(self, records: int) -> None:
+        """Show how many records are on the stream."""
+        self._bar.update(self._task, completed=records, description=f"put {records} records")
+
+    def drain(self, progress: DrainProgress) -> None:
+        """Show how many records all event sources have read, and how many shards have some left."""
+        text = f"{progress.records_read} records read, {len(progress.pending)} shards not drained"
+        self._bar.update(self._task, completed=progress.records_read, description=text)
