@@ -4,13 +4,15 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pipeline.cli.inbox import Notification
 from pipeline.cli.incidents import PlantedIncident
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+T = TypeVar("T")
 
 
 class StoredAlert(NamedTuple):
@@ -101,9 +103,9 @@ def _find(
 ) -> Finding:
     rows = [alert for alert in alerts if alert.dedup_key == incident.dedup_key]
     told = [item for item in messages if item.dedup_key == incident.dedup_key]
-    openings = [item for item in told if item.reason == "first"]
+    openings = _openings(told, [item.reason == "first" for item in told])
     paged = [page for page in pages if page.attributes.get("dedup_key") == incident.dedup_key]
-    firing = [page for page in paged if page.attributes.get("status") == "firing"]
+    firing = _openings(paged, [page.attributes.get("status") == "firing" for page in paged])
     problem = (
         _not_one("alert", len(rows))
         or _misplaced(incident, rows[0])
@@ -117,10 +119,19 @@ def _find(
     return Finding(incident, openings[0].alert_id if openings else "", severity, problem)
 
 
+def _openings(told: Sequence[T], opens: Sequence[bool]) -> Sequence[T]:
+    """Return the messages that told of the incident first.
+
+    The facts of one batch are written in no order. The alert of an incident that is seen to clear
+    before it is seen to open is over from its start: it is told once, as resolved.
+    """
+    return [item for item, is_first in zip(told, opens, strict=True) if is_first] or told
+
+
 def _not_one(noun: str, count: int) -> str:
     if count == 1:
         return ""
-    return f"{count} {noun}s instead of one" if count else f"no {noun}"
+    return f"{noun}: {count} instead of one" if count else f"no {noun}"
 
 
 def _misplaced(incident: PlantedIncident, alert: StoredAlert) -> str:

@@ -36,6 +36,20 @@ def test_an_end_that_is_told_too_is_right() -> None:
     assert problem == ""
 
 
+def test_an_alert_that_is_over_from_its_start_is_told_once_as_resolved() -> None:
+    (finding,) = judge([INCIDENT], [ALERT], [RESOLVED], [RESOLVED_PAGE]).planted
+
+    assert (finding.alert_id, finding.severity, finding.problem) == ("a-1", "high", "")
+
+
+def test_an_alert_that_is_told_as_resolved_twice_only_is_a_fault() -> None:
+    again = RESOLVED._replace(notification_id="n-3")
+
+    problem = _problem([ALERT], [RESOLVED, again], [RESOLVED_PAGE])
+
+    assert problem == "first message on AlertsTopic: 2 instead of one"
+
+
 def test_an_incident_without_an_alert_is_missed() -> None:
     assert _problem([], [], []) == "no alert"
 
@@ -45,7 +59,7 @@ def test_two_alerts_are_one_too_many() -> None:
 
     problem = _problem([ALERT, later], [FIRST], [PAGE])
 
-    assert problem == "2 alerts instead of one"
+    assert problem == "alert: 2 instead of one"
 
 
 def test_an_alert_outside_of_the_incident_is_another_thing() -> None:
@@ -62,7 +76,7 @@ def test_an_alert_that_nobody_was_told_of_is_missed() -> None:
 
 
 def test_a_second_page_is_one_too_many() -> None:
-    assert _problem([ALERT], [FIRST], [PAGE, PAGE]) == "2 pages instead of one"
+    assert _problem([ALERT], [FIRST], [PAGE, PAGE]) == "page: 2 instead of one"
 
 
 def test_the_same_message_twice_is_a_fault() -> None:
