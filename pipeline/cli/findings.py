@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.cli.inbox import Notification
 from pipeline.cli.incidents import PlantedIncident
@@ -12,7 +12,6 @@ from pipeline.cli.incidents import PlantedIncident
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-T = TypeVar("T")
 
 
 class StoredAlert(NamedTuple):
@@ -103,9 +102,9 @@ def _find(
 ) -> Finding:
     rows = [alert for alert in alerts if alert.dedup_key == incident.dedup_key]
     told = [item for item in messages if item.dedup_key == incident.dedup_key]
-    openings = _openings(told, [item.reason == "first" for item in told])
+    openings = [item for item in told if item.reason == "first"]
     paged = [page for page in pages if page.attributes.get("dedup_key") == incident.dedup_key]
-    firing = _openings(paged, [page.attributes.get("status") == "firing" for page in paged])
+    firing = [page for page in paged if page.attributes.get("status") == "firing"]
     problem = (
         _not_one("alert", len(rows))
         or _misplaced(incident, rows[0])
@@ -117,15 +116,6 @@ def _find(
         problem = "a message arrived twice"
     severity = openings[0].severity if openings else ""
     return Finding(incident, openings[0].alert_id if openings else "", severity, problem)
-
-
-def _openings(told: Sequence[T], opens: Sequence[bool]) -> Sequence[T]:
-    """Return the messages that told of the incident first.
-
-    The facts of one batch are written in no order. The alert of an incident that is seen to clear
-    before it is seen to open is over from its start: it is told once, as resolved.
-    """
-    return [item for item, is_first in zip(told, opens, strict=True) if is_first] or told
 
 
 def _not_one(noun: str, count: int) -> str:
