@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-
 class StoredAlert(NamedTuple):
     """A row of AlertsTable by its key."""
 
