@@ -42,7 +42,9 @@ class EventSink(Protocol):
         objects: Sequence[LakeObject],
         remaining_s: RemainingTime,
     ) -> None:
-        """Write everything, in no order; on return all of it is durable.
+        """Write everything; on return all of it is durable.
+
+        In no order, except that facts of one `dedup_key` become visible in the order given.
 
         After an error some of it may be written: repeat the whole call.
         """

@@ -1,5 +1,6 @@
 """Phase one of a batch on DynamoDB and S3, all requests side by side."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -42,16 +43,22 @@ class AwsEventSink:
         objects: Sequence[LakeObject],
         remaining_s: RemainingTime,
     ) -> None:
-        """Write everything, in no order; on return all of it is durable.
+        """Write everything; on return all of it is durable.
+
+        The order is open, but for the facts of one incident: their stream tells them as they
+        happened, the opening before what follows from it.
 
         Raises:
             RetryableError: Throttling or outage; some of it may be written.
             InvalidRecordError: A service refuses an item or object.
         """
+        first, *later = _waves(anomalies) or [[]]
         puts = [event_put(stored, self._event_tables) for stored in events]
-        puts.extend(self._anomaly_put(anomaly) for anomaly in anomalies)
+        puts.extend(map(self._anomaly_put, first))
         calls = [lambda item=item: self._put_object(item) for item in objects]
         self._parallel.run([*calls, *self._tables.write_calls(puts, remaining_s)])
+        for wave in later:
+            self._tables.write(list(map(self._anomaly_put, wave)), remaining_s)
 
     def _anomaly_put(self, anomaly: Anomaly) -> Put:
         expires_at = int(anomaly.occurred_at.timestamp()) + self._event_tables.ttl_s
@@ -66,3 +73,16 @@ class AwsEventSink:
                 Body=item.body,
                 ContentType="application/gzip",
             )
+
+
+def _waves(anomalies: Sequence[Anomaly]) -> list[list[Anomaly]]:
+    """Deal facts into waves to be written one after the other, each with one fact per incident."""
+    waves: list[list[Anomaly]] = []
+    told: Counter[str] = Counter()
+    for anomaly in anomalies:
+        wave = told[anomaly.dedup_key]
+        told[anomaly.dedup_key] += 1
+        if wave == len(waves):
+            waves.append([])
+        waves[wave].append(anomaly)
+    return waves

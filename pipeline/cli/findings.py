@@ -120,7 +120,7 @@ def _find(
 def _not_one(noun: str, count: int) -> str:
     if count == 1:
         return ""
-    return f"{count} {noun}s instead of one" if count else f"no {noun}"
+    return f"{noun}: {count} instead of one" if count else f"no {noun}"
 
 
 def _misplaced(incident: PlantedIncident, alert: StoredAlert) -> str:

@@ -146,6 +146,7 @@ class HealthRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     pipeline_record_defect: HealthRule
     pipeline_stray_key: HealthRule
     pipeline_poison_record: HealthRule
+    pipeline_fact_defect: HealthRule
 
     def __post_init__(self) -> None:
         """Refuse a rule whose id is not the name of its table, so ids are unique."""

@@ -52,9 +52,8 @@ def limit_fact(
     event = point.event
     factor = limit.factor(event) or 1.0
     value = event.value * factor
-    above = quantity(limit.above, limit.unit)
-    side = "back below" if edge == "cleared" else "above"
-    level = quantity(limit.clear_below, limit.unit) if edge == "cleared" else above
+    observed, above = quantity(value, limit.unit), quantity(limit.above, limit.unit)
+    level = f"< {quantity(limit.clear_below, limit.unit)}" if edge == "cleared" else f"> {above}"
     return Anomaly(
         rule_id=rule.id,
         rule_version=rule.version,
@@ -68,7 +67,7 @@ def limit_fact(
         occurred_at=point.moment,
         event_id=point.event_id,
         observed=value,
-        title=_title(f"{event.metric_name} {side} {level}", event.source),
+        title=_title(f"{event.metric_name} {observed} {level}", event.source),
         component=limit.component,
         expected=f"at most {above}",
         threshold=limit.above,

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipeline.adapters.dynamodb import BatchTables
@@ -22,6 +23,7 @@ from pipeline.events import (
 )
 from pipeline.ports import LakeObject, StoredEvent
 from tests.contract.accounts import ACCOUNTS, Account, account
+from tests.fakes.aws import FakeAws
 
 NOON = datetime(2026, 9, 21, 12, 0, 0, 250_000, UTC)
 
@@ -160,3 +162,30 @@ def test_anomalies_and_objects_are_written_with_the_events(opened: Account) -> N
         fact_key="2026-09-21T12:00:00.250000Z#e-1#opened",
     )
     assert found["expires_at"] == {"N": "1790078400"}
+
+
+def test_facts_of_one_incident_are_written_one_after_the_other() -> None:
+    aws = FakeAws()
+    opened = Anomaly(
+        rule_id="static_limit",
+        rule_version=1,
+        detector="threshold",
+        kind="state",
+        severity="high",
+        edge="opened",
+        subject="web-7/cpu_usage",
+        source="web-7",
+        opened_at=NOON,
+        occurred_at=NOON,
+        event_id="e-1",
+        observed=97.3,
+        title="cpu_usage 97.3% > 90% on web-7",
+    )
+    cleared = msgspec.structs.replace(opened, edge="cleared", event_id="e-9")
+    elsewhere = msgspec.structs.replace(opened, subject="web-8/cpu_usage")
+
+    sink(Account(aws, aws, aws)).write([], [opened, cleared, elsewhere], [], lambda: 10.0)
+
+    written = [item["fact_key"]["S"] for item in aws.tables["anomalies"].values()]
+    assert aws.calls == ["BatchWriteItem", "BatchWriteItem"]
+    assert written[-1] == cleared.fact_key

@@ -74,3 +74,16 @@ def test_an_endpoint_that_does_not_answer_ends_in_plain_words(tmp_path: Path) ->
     assert run.returncode == 1
     assert "Error: http://127.0.0.1:9 does not answer" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_the_demo_fails_and_says_why_when_no_alert_comes(tmp_path: Path) -> None:
+    text = (ROOT / "template.yaml").read_text()
+    deaf = text.replace('"INSERT"', '"REMOVE"').replace("CodeUri: .", f"CodeUri: {ROOT}")
+    (tmp_path / "template.yaml").write_text(deaf)
+
+    run = _demo(tmp_path, "--records", "1300", "--template", "template.yaml")
+
+    assert deaf.count('"REMOVE"') == 1
+    assert run.returncode == 1
+    assert "wrong: web-7: CPU at 97 % (static_limit#web-7/cpu_usage): no alert" in run.stdout
+    assert "The ledger balances" not in run.stdout

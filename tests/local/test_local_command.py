@@ -86,7 +86,7 @@ def test_a_record_of_another_terminal_is_paged_and_ctrl_c_leaves_nothing_behind(
     terminal.send_signal(signal.SIGINT)
     exit_code = terminal.wait(timeout=30)
 
-    assert "[FIRING:1][HIGH] disk_usage above 90% on web-7 (dev)" in page
+    assert "[FIRING:1][HIGH] disk_usage 95.2% > 90% on web-7 (dev)" in page
     assert streams.stdout.split() == [stream]
     assert exit_code == 0
     assert was_published

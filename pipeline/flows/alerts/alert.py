@@ -86,7 +86,7 @@ class Transition(NamedTuple):
 def transition(before: Alert | None, fact: Anomaly, now: datetime) -> Transition | None:
     """Apply a fact to the newest alert of its `dedup_key`; None when it changes nothing.
 
-    The facts of one batch are written in no order, so an incident may be seen to clear before it
+    Facts of one incident may come from two shards, so an incident may be seen to clear before it
     is seen to open: it then makes an alert that is over from the start and is told once.
     """
     if before is None:

@@ -37,6 +37,12 @@ def test_an_end_that_is_told_too_is_right() -> None:
     assert problem == ""
 
 
+def test_an_incident_that_is_told_only_when_it_is_over_is_a_fault() -> None:
+    problem = _problem([ALERT], [RESOLVED], [RESOLVED_PAGE])
+
+    assert problem == "no first message on AlertsTopic"
+
+
 def test_an_incident_without_an_alert_is_missed() -> None:
     assert _problem([], [], []) == "no alert"
 
@@ -46,7 +52,7 @@ def test_two_alerts_are_one_too_many() -> None:
 
     problem = _problem([ALERT, later], [FIRST], [PAGE])
 
-    assert problem == "2 alerts instead of one"
+    assert problem == "alert: 2 instead of one"
 
 
 def test_an_alert_outside_of_the_incident_is_another_thing() -> None:
@@ -63,7 +69,7 @@ def test_an_alert_that_nobody_was_told_of_is_missed() -> None:
 
 
 def test_a_second_page_is_one_too_many() -> None:
-    assert _problem([ALERT], [FIRST], [PAGE, PAGE]) == "2 pages instead of one"
+    assert _problem([ALERT], [FIRST], [PAGE, PAGE]) == "page: 2 instead of one"
 
 
 def test_the_same_message_twice_is_a_fault() -> None:

@@ -34,7 +34,8 @@ def test_a_fact_is_as_its_rule_says(
 def test_every_health_rule_has_a_fact() -> None:
     rules = [rule.id for rule in default_rules().all() if rule.detector == "health"]
 
-    assert [fact.rule_id for fact in (DEFECT, STRAY, POISON)] == rules
+    told_by_the_alert_flow = "pipeline_fact_defect"
+    assert [*(fact.rule_id for fact in (DEFECT, STRAY, POISON)), told_by_the_alert_flow] == rules
 
 
 def test_batches_with_the_same_trouble_within_an_hour_tell_one_fact() -> None:

@@ -73,7 +73,7 @@ def test_the_opening_fact_tells_the_whole_story() -> None:
     assert fact.opened_at == fact.occurred_at == START + timedelta(minutes=1)
     assert (fact.severity, fact.edge, fact.kind, fact.count) == ("high", "opened", "state", 1)
     assert (fact.observed, fact.threshold, fact.unit) == (95.0, 90.0, "%")
-    assert fact.title == "cpu_usage above 90% on web-7"
+    assert fact.title == "cpu_usage 95% > 90% on web-7"
     assert fact.expected == "at most 90%"
     assert fact.reasons == (
         "95% is above the limit 90%",
@@ -90,7 +90,7 @@ def test_the_cleared_fact_belongs_to_the_opening_one_and_sums_up() -> None:
     assert cleared.edge == "cleared"
     assert cleared.opened_at == opened.opened_at
     assert cleared.dedup_key == opened.dedup_key
-    assert cleared.title == "cpu_usage back below 80% on web-7"
+    assert cleared.title == "cpu_usage 30% < 80% on web-7"
     assert cleared.reasons == (
         "30% is below 80% again",
         "3 points above the limit in all, highest 97%",

@@ -114,6 +114,7 @@ def test_the_texts_of_every_rule_are_found_by_its_id() -> None:
         "pipeline_record_defect",
         "pipeline_stray_key",
         "pipeline_poison_record",
+        "pipeline_fact_defect",
     ]
     assert texts["pipeline_stray_key"].runbook == "Stray key"
 

@@ -370,6 +370,9 @@ def test_a_fact_that_cannot_be_read_stops_nobody_and_is_paged(world: World) -> N
     assert [defect.record.sequence_number for defect in report.defects] == ["5"]
     defect_page, cpu_page = world.pages
     assert defect_page["rule_id"] == "pipeline_fact_defect"
+    rule = default_rules().health.pipeline_fact_defect
+    told = [defect_page[name] for name in ("rule_version", "severity", "component", "detector")]
+    assert told == [rule.version, rule.severity, rule.component, rule.detector]
     assert "dedup_key cpu#web-9" in str(defect_page["reasons"])
     assert cpu_page["rule_id"] == "static_limit"
 

@@ -1,0 +1,87 @@
+# Works with GNU Make 3.81, which macOS ships.
+# Any target may be the first command in a bare clone: it makes .venv from the pinned requirements.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL_PROJECT := $(PIP) install --no-deps --no-build-isolation --no-index --editable .
+SAM := build/sam-cli
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links --quiet
+# Given on the command line: make run ARGS="--records 500", make test ARGS="-k alerts".
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run local test check schemas bench build sam-validate lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/run.stamp ## run the demo: local stack, seeded traffic, ledger, the page
+	@$(BIN)/streamwarden demo $(ARGS)
+
+local: $(VENV)/run.stamp ## keep the local stack up until Ctrl-C
+	@$(BIN)/streamwarden local $(ARGS)
+
+test: $(VENV)/dev.stamp ## run every test and check, with branch coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+check: $(VENV)/dev.stamp ## run the checks alone: format, lint, types, imports, template, schemas
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/cfn-lint template.yaml
+	@$(BIN)/streamwarden schemas --check
+
+schemas: $(VENV)/run.stamp ## write schemas/ anew from pipeline/events.py
+	@$(BIN)/streamwarden schemas
+
+bench: $(VENV)/dev.stamp ## run the benchmark of decoding; more come with the detectors
+	@$(BIN)/python benchmarks/decode.py
+
+build: $(VENV)/run.stamp ## build the wheel into build/dist; the Lambda artefact comes later
+	@rm -rf build/lib build/dist
+	@$(PIP) wheel --no-deps --no-build-isolation --no-index --wheel-dir build/dist .
+	@ls build/dist/*.whl
+
+sam-validate: $(SAM)/stamp ## lint template.yaml with the SAM CLI, in an environment of its own
+	@SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region eu-central-1 --template template.yaml
+
+lock: ## resolve and pin the requirements anew; needs uv
+	@$(LOCK) --extra local --extra build pyproject.toml -o requirements/run.txt
+	@$(LOCK) --extra local --extra build --extra dev pyproject.toml -o requirements/dev.txt
+	@$(LOCK) pyproject.toml -o requirements/lambda.txt
+	@$(LOCK) requirements/sam.in -o requirements/sam.txt
+
+clean: ## remove everything that a make target made
+	rm -rf $(VENV) build *.egg-info .coverage .coverage.* .streamwarden
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find consumers pipeline tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Streamwarden needs Python 3.11 or newer; name one: make PYTHON=python3.13 ..." >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: $(VENV)/bin/python requirements/run.txt pyproject.toml
+	@echo "installing what the local run needs into $(VENV) (once)" >&2
+	@$(PIP) install --require-hashes --requirement requirements/run.txt
+	@$(INSTALL_PROJECT)
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/bin/python requirements/dev.txt pyproject.toml
+	@echo "installing what the tests need into $(VENV) (once)" >&2
+	@$(PIP) install --require-hashes --requirement requirements/dev.txt
+	@$(INSTALL_PROJECT)
+	@touch $(VENV)/run.stamp $@
+
+$(SAM)/stamp: $(VENV)/bin/python requirements/sam.txt
+	@echo "installing the SAM CLI into $(SAM) (once)" >&2
+	@$(BIN)/python -m venv $(SAM)
+	@$(SAM)/bin/python -m pip --disable-pip-version-check --quiet install \
+		--require-hashes --requirement requirements/sam.txt
+	@touch $@
