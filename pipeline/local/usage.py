@@ -135,7 +135,7 @@ def _value_size_bytes(attribute: Mapping[str, Any]) -> int:
         case "N":
             return _number_size_bytes(value)
         case "B":
-            return len(value) * 3 // 4 - value[-2:].count("=")
+            return _decoded_size_bytes(str(value))
         case "M":
             return 3 + len(value) + item_size_bytes(value)
         case "L":
@@ -144,6 +144,10 @@ def _value_size_bytes(attribute: Mapping[str, Any]) -> int:
             return sum(_value_size_bytes({kind[0]: one}) for one in value)
         case _:
             return 1
+
+
+def _decoded_size_bytes(base64_text: str) -> int:
+    return len(base64_text) * 3 // 4 - base64_text[-2:].count("=")
 
 
 def _number_size_bytes(text: str) -> int:
