@@ -6,9 +6,14 @@ by its rule.
 """
 
 from datetime import UTC, datetime
+from typing import Final
 
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.rules import HealthRule, HealthRules
+
+MIN_REFUSED: Final = 20
+MIN_REFUSED_SHARE: Final = 0.5
+"""A batch with so many refused records, which are half of it or more, is reported."""
 
 
 def record_defects(
@@ -21,6 +26,22 @@ def record_defects(
         arrived_at=arrived_at,
         observed=count,
         title=f"A defect sent records of {shard_id} to quarantine",
+        reasons=(reason,),
+    )
+
+
+def refused_records(
+    rules: HealthRules, shard_id: str, arrived_at: float, refused: int, records: int, reason: str
+) -> Anomaly | None:
+    """Report a batch that was mostly refused, None for the poison that any stream carries."""
+    if refused < MIN_REFUSED or refused < MIN_REFUSED_SHARE * records:
+        return None
+    return _health(
+        rules.pipeline_refused_records,
+        shard_id=shard_id,
+        arrived_at=arrived_at,
+        observed=refused,
+        title=f"{refused} of {records} records of a batch of {shard_id} refused",
         reasons=(reason,),
     )
 

@@ -144,6 +144,7 @@ class HealthRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What the pipeline reports about itself; health.py says when."""
 
     pipeline_record_defect: HealthRule
+    pipeline_refused_records: HealthRule
     pipeline_stray_key: HealthRule
     pipeline_poison_record: HealthRule
     pipeline_fact_defect: HealthRule

@@ -72,7 +72,7 @@ def test_the_alert_is_listed_and_shown_as_its_page() -> None:
     shown = _read("alerts", "show", listed["alert_id"][:8])
 
     assert (listed["status"], listed["severity"]) == ("firing", "high")
-    assert shown["page"]["subject"] == "[FIRING:1][HIGH] disk_usage above 90% on web-7 (dev)"
+    assert shown["page"]["subject"] == "[FIRING:1][HIGH] disk_usage 95.2% > 90% on web-7 (dev)"
     assert f"Alert id:     {listed['alert_id']}" in shown["page"]["text"]
     assert [one["reason"] for one in shown["deliveries"]] == ["first", "first"]
     assert [fact["observed"] for fact in shown["facts"]] == [95.2]

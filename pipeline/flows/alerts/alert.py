@@ -22,6 +22,9 @@ MAX_EVENT_IDS: Final = 10
 MAX_DELIVERIES: Final = 32
 TENFOLD: Final = 10
 
+QUIET: Final = timedelta(hours=1)
+"""How long an alert of kind event goes on without news before the next incident is another one."""
+
 _RANK: Final[dict[Severity, int]] = {"info": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
 
 
@@ -95,7 +98,7 @@ def transition(before: Alert | None, fact: Anomaly, now: datetime) -> Transition
         return None
     if fact.opened_at in before.ended:
         return Transition(_remember(before, fact), None)
-    if not before.firing:
+    if not before.firing or _is_after_quiet(before, fact):
         return _opened(before, fact, now)
     if fact.edge == "cleared":
         return _cleared(before, fact)
@@ -177,6 +180,12 @@ def _opened(previous: Alert | None, fact: Anomaly, now: datetime) -> Transition:
         ended=_ended(previous.ended if previous else (), fact),
     )
     return Transition(_remember(alert, fact), "resolved" if over else "first")
+
+
+def _is_after_quiet(before: Alert, fact: Anomaly) -> bool:
+    """Whether an incident of kind event, which nothing clears, opens long after the last one."""
+    is_opening = fact.kind == "event" and fact.edge == "opened"
+    return is_opening and fact.occurred_at - before.last_seen_at > QUIET
 
 
 def _cleared(before: Alert, fact: Anomaly) -> Transition:

@@ -240,6 +240,13 @@ class EventFlow:
         if defects:
             reason = f"{defects[0].user_record.record_id}: {defects[0].reason}"
             facts.append(health.record_defects(rules, shard_id, arrived_at, len(defects), reason))
+        if refused:
+            reason = (
+                f"{refused[0].user_record.record_id}: {refused[0].reason} (at {refused[0].path})"
+            )
+            total = len(intake.accepted) + len(intake.refused) + intake.collapsed
+            fact = health.refused_records(rules, shard_id, arrived_at, len(refused), total, reason)
+            facts.extend([fact] if fact else [])
         if intake.stray:
             first = intake.stray[0]
             key = "source" if isinstance(first.event, SystemMetric) else "user_id"

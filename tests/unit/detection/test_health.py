@@ -9,6 +9,8 @@ from pipeline.detection.rules import default_rules
 RULES = default_rules().health
 ARRIVAL = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 DEFECT = health.record_defects(RULES, "shard-0", ARRIVAL, 3, "shard-0:7: defect in decoding")
+REFUSED = health.refused_records(RULES, "shard-0", ARRIVAL, 20, 40, "shard-0:7: not JSON")
+assert REFUSED is not None
 STRAY = health.stray_keys(RULES, "shard-0", ARRIVAL, 2, "shard-0:7 was put under another key")
 POISON = health.poison_record(RULES, "shard-0", ARRIVAL, 7, 2)
 
@@ -17,6 +19,7 @@ POISON = health.poison_record(RULES, "shard-0", ARRIVAL, 7, 2)
     ("fact", "rule_id", "severity", "observed"),
     [
         (DEFECT, "pipeline_record_defect", "high", 3),
+        (REFUSED, "pipeline_refused_records", "high", 20),
         (STRAY, "pipeline_stray_key", "medium", 2),
         (POISON, "pipeline_poison_record", "high", 2),
     ],
@@ -31,11 +34,20 @@ def test_a_fact_is_as_its_rule_says(
     assert (fact.source, fact.component, fact.subject) == ("pipeline", "event flow", "shard-0")
 
 
+@pytest.mark.parametrize(("refused", "records"), [(19, 19), (20, 41), (0, 500)])
+def test_the_poison_that_any_stream_carries_is_no_fact(refused: int, records: int) -> None:
+    assert health.refused_records(RULES, "shard-0", ARRIVAL, refused, records, "why") is None
+
+
 def test_every_health_rule_has_a_fact() -> None:
+    assert REFUSED is not None
     rules = [rule.id for rule in default_rules().all() if rule.detector == "health"]
 
     told_by_the_alert_flow = "pipeline_fact_defect"
-    assert [*(fact.rule_id for fact in (DEFECT, STRAY, POISON)), told_by_the_alert_flow] == rules
+    assert [
+        *(fact.rule_id for fact in (DEFECT, REFUSED, STRAY, POISON)),
+        told_by_the_alert_flow,
+    ] == rules
 
 
 def test_batches_with_the_same_trouble_within_an_hour_tell_one_fact() -> None:

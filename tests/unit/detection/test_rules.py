@@ -112,6 +112,7 @@ def test_the_texts_of_every_rule_are_found_by_its_id() -> None:
         "failed_login_user",
         "failed_login_address",
         "pipeline_record_defect",
+        "pipeline_refused_records",
         "pipeline_stray_key",
         "pipeline_poison_record",
         "pipeline_fact_defect",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.detection.anomaly import Anomaly
+from pipeline.detection.anomaly import Anomaly, Kind
 from pipeline.flows.alerts.alert import (
     MAX_DELIVERIES,
     MAX_EVENT_IDS,
@@ -95,3 +95,23 @@ def test_a_repeated_edge_of_an_incident_counts_from_its_opening() -> None:
     alert, _ = applied(OPENED, ESCALATED)
 
     assert alert.count == 9
+
+
+@pytest.mark.parametrize(
+    ("kind", "pause_s", "reasons"),
+    [
+        ("event", 3601, ["first", "first"]),  # nobody clears it, so a quiet hour has ended it
+        ("event", 3600, ["first"]),
+        ("state", 3601, ["first"]),  # still open: its end is told by a cleared fact
+    ],
+)
+def test_an_incident_of_kind_event_after_a_quiet_hour_is_paged_anew(
+    kind: Kind, pause_s: int, reasons: list[str]
+) -> None:
+    first = cpu_fact(kind=kind)
+    at = first.occurred_at + timedelta(seconds=pause_s)
+
+    alert, told = applied(first, cpu_fact(kind=kind, event_id="e-9", opened_at=at, occurred_at=at))
+
+    assert told == reasons
+    assert alert.firing

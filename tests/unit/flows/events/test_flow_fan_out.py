@@ -51,7 +51,7 @@ def test_events_beyond_the_age_limit_share_one_quarantine_object() -> None:
 
     report = flow(aws).process([*ancient, *recent], seconds)
 
-    assert (report.stored, report.quarantined, report.anomalies) == (100, 400, 0)
+    assert (report.stored, report.quarantined, report.anomalies) == (100, 400, 1)
     assert sorted(aws.objects) == [
         "events/dt=2026-09-21/hour=14/shard-0-1000.jsonl.gz",
         "quarantine/dt=2026-09-21/hour=14/shard-0-1000.jsonl.gz",
@@ -70,9 +70,15 @@ def test_a_bad_deploy_of_a_producer_costs_one_object_a_batch_and_blocks_nobody()
     reports = [environment.process(batch, seconds) for batch in batches]
 
     assert [report.quarantined for report in reports] == [500] * 20
-    assert Counter(aws.calls) == {"GetItem": 20, "PutObject": 20, "PutItem": 20}
+    assert Counter(aws.calls) == {
+        "GetItem": 20,
+        "PutObject": 20,
+        "BatchWriteItem": 20,  # the one fact of the hour, written again by each batch
+        "PutItem": 20,
+    }
     assert len(aws.objects) == 20
-    assert aws.tables["anomalies"] == {}
+    facts = [item["rule_id"]["S"] for item in aws.tables["anomalies"].values()]
+    assert facts == ["pipeline_refused_records"]
     assert cursor(aws) == 10_999
 
 
