@@ -64,7 +64,8 @@ def event_sink() -> EventSink:
 @cache
 def state_store() -> StateStore:
     """Return the detector states and cursors of the event flow."""
-    return DynamoStateStore(_dynamodb(), _batch_tables(), _event_settings().detector_state_table)
+    table = _event_settings().detector_state_table
+    return DynamoStateStore(_dynamodb(), _batch_tables(), _parallel(), table)
 
 
 @cache

@@ -98,6 +98,15 @@ class StateStore(Protocol):
     ) -> Mapping[StateKey, StateRow]:
         """Read the shard's rows consistently; keys without a row are absent from the answer."""
 
+    def read_shard(
+        self, shard_id: str, keys: Sequence[StateKey], remaining_s: RemainingTime
+    ) -> tuple[Cursor | None, Mapping[StateKey, StateRow]]:
+        """Read cursor and rows side by side, as `read_cursor` and `read_states` do.
+
+        A row may be older than the cursor when another environment wrote in between. So the rows
+        count only for a caller that finds the cursor where it left it itself.
+        """
+
     def write_states(
         self, shard_id: str, rows: Mapping[StateKey, StateRow], remaining_s: RemainingTime
     ) -> None:

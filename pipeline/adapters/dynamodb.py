@@ -86,15 +86,17 @@ class BatchTables:
             RetryableError: Throttling or outage.
         """
         items: list[Item] = []
-        chunks = list(_chunks(keys, READ_BATCH))
-        self._parallel.run(
-            [
-                lambda chunk=chunk: items.extend(self._read(table, chunk, remaining_s))  # type: ignore[misc]  # binds the loop's value
-                for chunk in chunks
-            ],
-            "read",
-        )
+        self._parallel.run(self.read_calls(table, keys, items, remaining_s), "read")
         return items
+
+    def read_calls(
+        self, table: str, keys: Sequence[Item], items: list[Item], remaining_s: RemainingTime
+    ) -> list[Callable[[], None]]:
+        """Return the calls that read items into `items`, one per request of 100."""
+        return [
+            lambda chunk=chunk: items.extend(self._read(table, chunk, remaining_s))  # type: ignore[misc]  # binds the loop's value
+            for chunk in _chunks(keys, READ_BATCH)
+        ]
 
     def _write(self, puts: Sequence[Put], remaining_s: RemainingTime) -> None:
         pending: Mapping[str, Any] = _put_requests(puts)

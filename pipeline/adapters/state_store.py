@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.adapters.aws import service_errors
 from pipeline.adapters.dynamodb import BatchTables, Item, Put
+from pipeline.adapters.parallel import Parallel
 from pipeline.ports import Cursor, RemainingTime, StateKey, StateRow
 
 if TYPE_CHECKING:
@@ -20,9 +21,12 @@ class DynamoStateStore:
     Sequence numbers are text: they have up to 56 digits and a DynamoDB number holds 38.
     """
 
-    def __init__(self, client: "DynamoDBClient", tables: BatchTables, table: str) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", tables: BatchTables, parallel: Parallel, table: str
+    ) -> None:
         self._client = client
         self._tables = tables
+        self._parallel = parallel
         self._table = table
 
     def read_cursor(self, shard_id: str) -> Cursor | None:
@@ -57,16 +61,19 @@ class DynamoStateStore:
         self, shard_id: str, keys: Sequence[StateKey], remaining_s: RemainingTime
     ) -> Mapping[StateKey, StateRow]:
         """Read the shard's rows consistently; keys without a row are absent from the answer."""
-        by_text = {_state_key(key): key for key in keys}
-        wanted = [{"state_key": {"S": text}, "shard_id": {"S": shard_id}} for text in by_text]
-        return {
-            by_text[item["state_key"]["S"]]: StateRow(
-                state=bytes(item["state"]["B"]),
-                applied=int(item["applied"]["S"]),
-                expires_at=int(item["expires_at"]["N"]),
-            )
-            for item in self._tables.read(self._table, wanted, remaining_s)
-        }
+        items = self._tables.read(self._table, _item_keys(shard_id, keys), remaining_s)
+        return _rows(keys, items)
+
+    def read_shard(
+        self, shard_id: str, keys: Sequence[StateKey], remaining_s: RemainingTime
+    ) -> tuple[Cursor | None, Mapping[StateKey, StateRow]]:
+        """Read cursor and rows side by side; a row may be older than the cursor."""
+        cursors: list[Cursor | None] = []
+        items: list[Item] = []
+        wanted = _item_keys(shard_id, keys)
+        calls = self._tables.read_calls(self._table, wanted, items, remaining_s)
+        self._parallel.run([lambda: cursors.append(self.read_cursor(shard_id)), *calls], "read")
+        return cursors[0], _rows(keys, items)
 
     def write_states(
         self, shard_id: str, rows: Mapping[StateKey, StateRow], remaining_s: RemainingTime
@@ -84,6 +91,22 @@ class DynamoStateStore:
             "expires_at": {"N": str(row.expires_at)},
         }
         return Put(self._table, (text, shard_id), item)
+
+
+def _item_keys(shard_id: str, keys: Sequence[StateKey]) -> list[Item]:
+    return [{"state_key": {"S": _state_key(key)}, "shard_id": {"S": shard_id}} for key in keys]
+
+
+def _rows(keys: Sequence[StateKey], items: Sequence[Item]) -> dict[StateKey, StateRow]:
+    by_text = {_state_key(key): key for key in keys}
+    return {
+        by_text[item["state_key"]["S"]]: StateRow(
+            state=bytes(item["state"]["B"]),
+            applied=int(item["applied"]["S"]),
+            expires_at=int(item["expires_at"]["N"]),
+        )
+        for item in items
+    }
 
 
 def _state_key(key: StateKey) -> str:

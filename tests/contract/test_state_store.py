@@ -15,8 +15,9 @@ LONG_NUMBER = 49_590_338_271_490_256_608_559_692_538_361_571_095_921_575_989_136
 @pytest.fixture(params=ACCOUNTS)
 def store(request: pytest.FixtureRequest) -> Iterator[StateStore]:
     with account(request.param) as opened:
-        tables = BatchTables(opened.dynamodb, Parallel(1), lambda _: None, random.Random(1))
-        yield DynamoStateStore(opened.dynamodb, tables, "states")
+        parallel = Parallel(1)
+        tables = BatchTables(opened.dynamodb, parallel, lambda _: None, random.Random(1))
+        yield DynamoStateStore(opened.dynamodb, tables, parallel, "states")
 
 
 def seconds() -> float:
@@ -55,6 +56,17 @@ def test_more_states_than_one_request_takes_are_written_and_read(store: StateSto
     store.write_states("shard-0", rows, seconds)
 
     assert store.read_states("shard-0", list(rows), seconds) == rows
+
+
+def test_cursor_and_states_are_read_together_as_they_are_one_by_one(store: StateStore) -> None:
+    cursor, key = Cursor(applied=7, ancestors=("a",)), StateKey("metric#1", "web-7/cpu")
+    row = StateRow(b"state", 7, 1_790_000_000)
+    assert store.read_shard("shard-0", [key], seconds) == (None, {})
+    store.write_cursor("shard-0", cursor)
+    store.write_states("shard-0", {key: row}, seconds)
+
+    assert store.read_shard("shard-0", [key], seconds) == (cursor, {key: row})
+    assert store.read_shard("shard-0", [], seconds) == (cursor, {})
 
 
 def test_no_states_cost_no_request(store: StateStore) -> None:

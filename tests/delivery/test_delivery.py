@@ -104,7 +104,7 @@ def environment(aws: FakeAws) -> Environment:
         anomalies_table="anomalies",
         bucket="lake",
     )
-    states = DynamoStateStore(dynamodb, tables, "states")
+    states = DynamoStateStore(dynamodb, tables, parallel, "states")
     lineage = KinesisShardLineage(cast("KinesisClient", aws), "stream")
     flow = EventFlow(sink, states, lineage, [Witness()], default_rules().health, ttl_s=86_400)
 

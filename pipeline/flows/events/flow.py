@@ -5,7 +5,7 @@ quarantine objects. Then the detectors' states and last the shard's cursor. A cr
 the batch come again; states written before their anomalies would make it skip them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from pipeline.detection.detector import Detector
 from pipeline.detection.rules import HealthRules
 from pipeline.errors import RetryableError
 from pipeline.events import Event, SystemMetric
-from pipeline.flows.events.folding import Folded, Folding
+from pipeline.flows.events.folding import Folded, Folding, Known
 from pipeline.flows.events.intake import Intake, Refused, take_in, whole
 from pipeline.flows.events.lake import lake_objects, quarantine_objects
 from pipeline.flows.events.report import BatchReport, report
@@ -100,27 +100,49 @@ class EventFlow:
         """
         shard_id = records[0].shard_id
         warm = self._warm.pop(shard_id, None)  # whatever raises below leaves it dropped
-        cursor = self._cursor(shard_id)
-        if len(records) > 1 or records[0].sequence_number <= cursor.applied:
-            return self._process(records, cursor, warm, remaining_s)
-        return self._process_alone(records, cursor, warm, remaining_s)
+        if len(records) > 1:
+            intake = take_in(records)
+            cursor, known = self._read(shard_id, intake, warm, remaining_s)
+            return self._process(records, intake, cursor, known, remaining_s)
+        cursor, known = self._read(shard_id, Intake(), warm, remaining_s)
+        if records[0].sequence_number <= cursor.applied:
+            return self._process(records, take_in(records), cursor, known, remaining_s)
+        return self._process_alone(records, cursor, known, remaining_s)
+
+    def _read(
+        self, shard_id: str, intake: Intake, warm: _Warm | None, remaining_s: RemainingTime
+    ) -> tuple[Cursor, Known]:
+        """Read the cursor and, beside it, the rows that a warm environment lacks.
+
+        What it holds and reads counts only if the cursor is where it left it: then nobody else has
+        written since. Otherwise nothing is known, and folding reads all rows after the cursor.
+        """
+        keys = self._folding.keys(intake.accepted) if warm else []
+        cold = [key for key in keys if warm and key not in warm.rows]
+        cursor, rows = self._states.read_shard(shard_id, cold, remaining_s)
+        if cursor is None:
+            return Cursor(ancestors=self._ancestors(shard_id)), Known({}, frozenset())
+        if warm is None or warm.applied != cursor.applied:
+            return cursor, Known({}, frozenset())
+        warm.rows.update(rows)
+        return cursor, Known(warm.rows, frozenset(key for key in cold if key not in rows))
 
     def _process(
         self,
         records: Sequence[KinesisRecord],
+        intake: Intake,
         cursor: Cursor,
-        warm: _Warm | None,
+        known: Known,
         remaining_s: RemainingTime,
     ) -> BatchReport:
         shard_id = records[0].shard_id
-        trusted = warm.rows if warm and warm.applied == cursor.applied else {}
-        intake = take_in(records)
-        folded = self._folding.fold(intake.accepted, shard_id, cursor, trusted, remaining_s)
+        folded = self._folding.fold(intake.accepted, shard_id, cursor, known, remaining_s)
         refused = [*intake.refused, *folded.refused]
         anomalies = [*folded.anomalies, *self._health(records, intake, refused)]
         self._write_first(records, folded, refused, anomalies, remaining_s)
         self._states.write_states(shard_id, folded.rows, remaining_s)
-        self._advance(records, cursor, trusted, folded.rows)
+        known.rows.update(folded.rows)
+        self._advance(records, cursor, known.rows)
         return report(
             records,
             [item.event for item in folded.events],
@@ -135,7 +157,7 @@ class EventFlow:
         self,
         records: Sequence[KinesisRecord],
         cursor: Cursor,
-        warm: _Warm | None,
+        known: Known,
         remaining_s: RemainingTime,
     ) -> BatchReport:
         """Process a batch of one, which may be what bisection left of a batch that killed us.
@@ -144,8 +166,8 @@ class EventFlow:
         went down, so an orderly failure takes its mark back.
         """
         record = records[0]
-        known = cursor.suspect == record.sequence_number
-        attempts = cursor.attempts if known else 0
+        is_suspect = cursor.suspect == record.sequence_number
+        attempts = cursor.attempts if is_suspect else 0
         if attempts >= MAX_ATTEMPTS:
             return self._set_aside(record, cursor, attempts, remaining_s)
         marked = msgspec.structs.replace(
@@ -153,7 +175,7 @@ class EventFlow:
         )
         try:
             self._states.write_cursor(record.shard_id, marked)
-            return self._process(records, marked, warm, remaining_s)
+            return self._process(records, take_in(records), marked, known, remaining_s)
         except RetryableError:
             self._unmark(record.shard_id, msgspec.structs.replace(marked, attempts=attempts))
             raise
@@ -181,7 +203,7 @@ class EventFlow:
         )
         nothing = Folded([], [], {}, [])
         self._write_first([record], nothing, refused, [fact], remaining_s)
-        self._advance([record], cursor, {}, {})
+        self._advance([record], cursor, {})
         return report([record], [], lake_only=0, collapsed=0, quarantined=1, anomalies=1, stray=0)
 
     def _write_first(
@@ -204,18 +226,12 @@ class EventFlow:
         self,
         records: Sequence[KinesisRecord],
         cursor: Cursor,
-        trusted: Mapping[StateKey, StateRow],
-        written: Mapping[StateKey, StateRow],
+        rows: dict[StateKey, StateRow],
     ) -> None:
         shard_id = records[0].shard_id
         applied = max(cursor.applied, records[-1].sequence_number)
         self._states.write_cursor(shard_id, Cursor(applied=applied, ancestors=cursor.ancestors))
-        rows = {**trusted, **written}
         self._warm[shard_id] = _Warm(applied, rows if len(rows) <= _MAX_WARM_ROWS else {})
-
-    def _cursor(self, shard_id: str) -> Cursor:
-        cursor = self._states.read_cursor(shard_id)
-        return cursor or Cursor(ancestors=self._ancestors(shard_id))
 
     def _ancestors(self, shard_id: str) -> tuple[str, ...]:
         """Walk up from a new shard; a parent with a cursor knows its own ancestors."""

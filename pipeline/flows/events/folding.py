@@ -20,6 +20,13 @@ from pipeline.ports import Cursor, RemainingTime, StateKey, StateRow, StateStore
 States = dict[StateKey, StateRow]
 
 
+class Known(NamedTuple):
+    """Rows of a shard as they stand in the table, and keys that have none there."""
+
+    rows: States
+    absent: frozenset[StateKey]
+
+
 @dataclass(slots=True)
 class Folded:
     """What folding a batch gave: facts, the rows to write back, and events that broke a fold."""
@@ -48,12 +55,17 @@ class Folding:
         self._states = states
         self._ttl_s = ttl_s
 
+    def keys(self, accepted: Sequence[Accepted]) -> list[StateKey]:
+        """Return the states that these events touch."""
+        touched = (key for item in accepted for key, _ in self._touched(item))
+        return list(dict.fromkeys(touched))
+
     def fold(
         self,
         accepted: Sequence[Accepted],
         shard_id: str,
         cursor: Cursor,
-        warm: Mapping[StateKey, StateRow],
+        known: Known,
         remaining_s: RemainingTime,
     ) -> Folded:
         """Fold the events behind the cursor and the fences, in the order of the shard.
@@ -62,11 +74,11 @@ class Folding:
             accepted: The batch's events.
             shard_id: The shard that they came from.
             cursor: The shard's cursor as it stands in the table.
-            warm: Rows that this environment may trust.
-            remaining_s: Time left for reading the others.
+            known: What need not be read.
+            remaining_s: Time left for reading the rest.
         """
         wanted = [self._touched(item) for item in accepted]
-        loaded = self._load(shard_id, cursor, wanted, warm, remaining_s)
+        loaded = self._load(shard_id, cursor, wanted, known, remaining_s)
         subjects: dict[StateKey, _Subject] = {}
         folded = Folded([], [], {}, [])
         for item, touched in zip(accepted, wanted, strict=True):
@@ -95,14 +107,15 @@ class Folding:
         shard_id: str,
         cursor: Cursor,
         wanted: Sequence[Sequence[tuple[StateKey, Detector[Any]]]],
-        warm: Mapping[StateKey, StateRow],
+        known: Known,
         remaining_s: RemainingTime,
     ) -> States:
         keys = dict.fromkeys(key for touched in wanted for key, _ in touched)
-        loaded = {key: warm[key] for key in keys if key in warm}
+        loaded = {key: known.rows[key] for key in keys if key in known.rows}
         cold = [key for key in keys if key not in loaded]
-        if cold:
-            loaded.update(self._states.read_states(shard_id, cold, remaining_s))
+        unread = [key for key in cold if key not in known.absent]
+        if unread:
+            loaded.update(self._states.read_states(shard_id, unread, remaining_s))
         for ancestor in cursor.ancestors:
             missing = [key for key in cold if key not in loaded]
             if not missing:

@@ -46,7 +46,7 @@ def flow(
     rules = default_rules()
     return EventFlow(
         sink,
-        DynamoStateStore(client, tables, "states"),
+        DynamoStateStore(client, tables, parallel, "states"),
         KinesisShardLineage(client, "stream"),
         detectors(rules) if watching is None else watching,
         rules.health,

@@ -50,6 +50,18 @@ def test_a_warm_environment_reads_no_states() -> None:
     assert Counter(aws.calls) == {"GetItem": 1, "BatchWriteItem": 2, "PutObject": 1, "PutItem": 1}
 
 
+def test_a_warm_environment_reads_what_it_lacks_beside_the_cursor_and_only_once() -> None:
+    aws = FakeAws()
+    warm = flow(aws)
+    warm.process(batch(1, 5), seconds)
+    aws.calls.clear()
+
+    warm.process(batch(6, 5), seconds)  # five hosts that have no row yet
+
+    assert Counter(aws.calls)["GetItem"] == 1
+    assert Counter(aws.calls)["BatchGetItem"] == 1
+
+
 def test_an_environment_reads_again_after_another_one_moved_the_cursor() -> None:
     aws = FakeAws()
     first, second = flow(aws), flow(aws)
