@@ -7,7 +7,7 @@ the batch come again; states written before their anomalies would make it skip t
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from pipeline.detection.detector import Detector
 from pipeline.detection.rules import HealthRules
 from pipeline.errors import RetryableError
 from pipeline.events import Event, SystemMetric
-from pipeline.flows.events.folding import Folded, Folding, Known
+from pipeline.flows.events.folding import Folded, Folding, Known, Touched, keys_of
 from pipeline.flows.events.intake import Intake, Refused, take_in, whole
 from pipeline.flows.events.lake import lake_objects, quarantine_objects
 from pipeline.flows.events.report import BatchReport, report
@@ -51,6 +51,14 @@ class _Warm:
 
     applied: int
     rows: dict[StateKey, StateRow]
+
+
+class _Batch(NamedTuple):
+    """The records of a batch, their fates, and what each accepted event touches."""
+
+    records: Sequence[KinesisRecord]
+    intake: Intake
+    touched: Sequence[Touched]
 
 
 class EventFlow:
@@ -101,24 +109,31 @@ class EventFlow:
         shard_id = records[0].shard_id
         warm = self._warm.pop(shard_id, None)  # whatever raises below leaves it dropped
         if len(records) > 1:
-            intake = take_in(records)
-            cursor, known = self._read(shard_id, intake, warm, remaining_s)
-            return self._process(records, intake, cursor, known, remaining_s)
-        cursor, known = self._read(shard_id, Intake(), warm, remaining_s)
+            batch = self._take_in(records)
+            cursor, known = self._read(shard_id, batch.touched, warm, remaining_s)
+            return self._process(batch, cursor, known, remaining_s)
+        cursor, known = self._read(shard_id, [], warm, remaining_s)
         if records[0].sequence_number <= cursor.applied:
-            return self._process(records, take_in(records), cursor, known, remaining_s)
+            return self._process(self._take_in(records), cursor, known, remaining_s)
         return self._process_alone(records, cursor, known, remaining_s)
 
+    def _take_in(self, records: Sequence[KinesisRecord]) -> _Batch:
+        intake = take_in(records)
+        return _Batch(records, intake, self._folding.touched(intake.accepted))
+
     def _read(
-        self, shard_id: str, intake: Intake, warm: _Warm | None, remaining_s: RemainingTime
+        self,
+        shard_id: str,
+        touched: Sequence[Touched],
+        warm: _Warm | None,
+        remaining_s: RemainingTime,
     ) -> tuple[Cursor, Known]:
         """Read the cursor and, beside it, the rows that a warm environment lacks.
 
         What it holds and reads counts only if the cursor is where it left it: then nobody else has
         written since. Otherwise nothing is known, and folding reads all rows after the cursor.
         """
-        keys = self._folding.keys(intake.accepted) if warm else []
-        cold = [key for key in keys if warm and key not in warm.rows]
+        cold = [key for key in keys_of(touched) if key not in warm.rows] if warm else []
         cursor, rows = self._states.read_shard(shard_id, cold, remaining_s)
         if cursor is None:
             return Cursor(ancestors=self._ancestors(shard_id)), Known({}, frozenset())
@@ -128,15 +143,11 @@ class EventFlow:
         return cursor, Known(warm.rows, frozenset(key for key in cold if key not in rows))
 
     def _process(
-        self,
-        records: Sequence[KinesisRecord],
-        intake: Intake,
-        cursor: Cursor,
-        known: Known,
-        remaining_s: RemainingTime,
+        self, batch: _Batch, cursor: Cursor, known: Known, remaining_s: RemainingTime
     ) -> BatchReport:
+        records, intake, touched = batch
         shard_id = records[0].shard_id
-        folded = self._folding.fold(intake.accepted, shard_id, cursor, known, remaining_s)
+        folded = self._folding.fold(intake.accepted, touched, shard_id, cursor, known, remaining_s)
         refused = [*intake.refused, *folded.refused]
         anomalies = [*folded.anomalies, *self._health(records, intake, refused)]
         self._write_first(records, folded, refused, anomalies, remaining_s)
@@ -175,7 +186,7 @@ class EventFlow:
         )
         try:
             self._states.write_cursor(record.shard_id, marked)
-            return self._process(records, take_in(records), marked, known, remaining_s)
+            return self._process(self._take_in(records), marked, known, remaining_s)
         except RetryableError:
             self._unmark(record.shard_id, msgspec.structs.replace(marked, attempts=attempts))
             raise

@@ -18,6 +18,7 @@ from pipeline.flows.events.intake import Accepted, Refused
 from pipeline.ports import Cursor, RemainingTime, StateKey, StateRow, StateStore
 
 States = dict[StateKey, StateRow]
+Touched = list[tuple[StateKey, Detector[Any]]]
 
 
 class Known(NamedTuple):
@@ -55,14 +56,14 @@ class Folding:
         self._states = states
         self._ttl_s = ttl_s
 
-    def keys(self, accepted: Sequence[Accepted]) -> list[StateKey]:
-        """Return the states that these events touch."""
-        touched = (key for item in accepted for key, _ in self._touched(item))
-        return list(dict.fromkeys(touched))
+    def touched(self, accepted: Sequence[Accepted]) -> list[Touched]:
+        """Return, for each event, the states that it touches and the detectors that read it."""
+        return [self._touched(item) for item in accepted]
 
     def fold(
         self,
         accepted: Sequence[Accepted],
+        touched: Sequence[Touched],
         shard_id: str,
         cursor: Cursor,
         known: Known,
@@ -72,19 +73,19 @@ class Folding:
 
         Args:
             accepted: The batch's events.
+            touched: What each of them touches.
             shard_id: The shard that they came from.
             cursor: The shard's cursor as it stands in the table.
             known: What need not be read.
             remaining_s: Time left for reading the rest.
         """
-        wanted = [self._touched(item) for item in accepted]
-        loaded = self._load(shard_id, cursor, wanted, known, remaining_s)
+        loaded = self._load(shard_id, cursor, keys_of(touched), known, remaining_s)
         subjects: dict[StateKey, _Subject] = {}
         folded = Folded([], [], {}, [])
-        for item, touched in zip(accepted, wanted, strict=True):
+        for item, own in zip(accepted, touched, strict=True):
             if item.record.sequence_number > cursor.applied:
                 try:
-                    changed, anomalies = self._fold_one(item, touched, subjects, loaded)
+                    changed, anomalies = self._fold_one(item, own, subjects, loaded)
                 except Exception as error:  # noqa: BLE001  a broken fold sets aside its record, visibly
                     folded.refused.append(_defect(item, error))
                     continue
@@ -94,7 +95,7 @@ class Folding:
         folded.rows = {key: self._row(key, subject) for key, subject in subjects.items()}
         return folded
 
-    def _touched(self, item: Accepted) -> list[tuple[StateKey, Detector[Any]]]:
+    def _touched(self, item: Accepted) -> Touched:
         touched = []
         for name, detector in self._detectors:
             subject = detector.subject(item.event)
@@ -106,11 +107,10 @@ class Folding:
         self,
         shard_id: str,
         cursor: Cursor,
-        wanted: Sequence[Sequence[tuple[StateKey, Detector[Any]]]],
+        keys: Sequence[StateKey],
         known: Known,
         remaining_s: RemainingTime,
     ) -> States:
-        keys = dict.fromkeys(key for touched in wanted for key, _ in touched)
         loaded = {key: known.rows[key] for key in keys if key in known.rows}
         cold = [key for key in keys if key not in loaded]
         unread = [key for key in cold if key not in known.absent]
@@ -127,7 +127,7 @@ class Folding:
     def _fold_one(
         self,
         item: Accepted,
-        touched: Sequence[tuple[StateKey, Detector[Any]]],
+        touched: Touched,
         subjects: Mapping[StateKey, "_Subject"],
         loaded: States,
     ) -> tuple[dict[StateKey, "_Subject"], list[Anomaly]]:
@@ -154,6 +154,11 @@ class Folding:
     def _row(self, key: StateKey, subject: "_Subject") -> StateRow:
         state = self._codecs[key.detector][0].encode(subject.state)
         return StateRow(state, subject.applied, subject.expires_at)
+
+
+def keys_of(touched: Sequence[Touched]) -> list[StateKey]:
+    """Return every state that a batch touches, once."""
+    return list(dict.fromkeys(key for own in touched for key, _ in own))
 
 
 class _Subject(NamedTuple):
