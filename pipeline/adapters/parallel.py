@@ -10,7 +10,8 @@ class Parallel:
     """A bounded set of threads that lives as long as the execution environment.
 
     Args:
-        threads: How many calls run at once; 1 runs them in order in the caller's thread.
+        threads: How many calls run at once; 1 runs them in order in the caller's thread, where a
+            single call runs in any case.
         tracing: Records each run as one subsegment with its calls inside; None for no trace.
     """
 
@@ -34,7 +35,7 @@ class Parallel:
             self._run(calls)
 
     def _run(self, calls: Sequence[Callable[[], None]]) -> None:
-        if self._pool is None:
+        if self._pool is None or len(calls) == 1:
             for call in calls:
                 call()
             return

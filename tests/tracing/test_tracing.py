@@ -110,9 +110,9 @@ def test_the_calls_of_the_write_threads_are_children_of_the_flush(daemon: Daemon
     assert result["answers"] == [{"batchItemFailures": []}]
     assert {subsegment["trace_id"] for subsegment in subsegments} == {TRACE}
     assert calls == {
-        ("invocation", "GetItem"): 1,  # the cursor
+        ("invocation", "read"): 2,  # the cursor, then what is cold
+        ("read", "GetItem"): 1,  # the cursor
         ("invocation", "ListShards"): 1,  # the parents of a shard that is new
-        ("invocation", "read"): 1,
         ("read", "BatchGetItem"): 1,  # sixty cold states
         ("invocation", "flush"): 2,  # phase one, then the states
         ("flush", "BatchWriteItem"): 3 + 3,  # sixty rows, sixty states
@@ -127,8 +127,8 @@ def test_a_thread_of_the_pool_takes_nothing_of_one_invocation_into_the_next(
     run(daemon, SAMPLED, NOT_SAMPLED, SECOND)
 
     traces = Counter(subsegment["trace_id"] for subsegment in daemon.subsegments())
-    assert traces[TRACE] == 15
-    assert traces[SECOND_TRACE] == 14  # the shard's parents are known
+    assert traces[TRACE] == 16
+    assert traces[SECOND_TRACE] == 14  # the shard's parents are known; one read, beside the cursor
     assert set(traces) == {TRACE, SECOND_TRACE}
 
 
