@@ -30,6 +30,10 @@ def print_report(console: Console, result: DemoResult) -> None:
     console.print(ledger_table(result.ledger))
     for page in _first_planted(result):
         print_page(console, page)
+    console.print("all messages on OnCallTopic, as they came:")
+    for page in result.pages:
+        console.print(Text(f"  {page.published_at:%H:%M:%S}  {page.subject}"), soft_wrap=True)
+    console.print()
     console.print(incident_table(result.findings))
     if result.findings.others:
         console.print(others_table(result.findings))

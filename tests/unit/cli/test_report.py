@@ -64,6 +64,12 @@ def test_the_page_stands_as_it_was_received() -> None:
     assert "CPU is [bold]high[/bold]" in text
 
 
+def test_each_message_stands_with_its_time_and_subject() -> None:
+    lines = _printed().splitlines()
+
+    assert "  09:30:00  [FIRING:1][HIGH] cpu" in lines
+
+
 def test_incidents_and_other_alerts_stand_with_their_alert_ids() -> None:
     text = _printed()
 
