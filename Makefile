@@ -41,7 +41,7 @@ schemas: $(VENV)/run.stamp ## write schemas/ anew from pipeline/events.py
 
 bench: $(VENV)/dev.stamp ## run the benchmarks: decoding, and the event flow against two peers
 	@$(BIN)/python -m benchmarks.decode
-	@$(BIN)/python -m benchmarks.event_flow $(ARGS)
+	@$(BIN)/python -W ignore::UserWarning -m benchmarks.event_flow $(ARGS)
 
 build: $(VENV)/run.stamp ## build the wheel into build/dist; the Lambda artefact comes later
 	@rm -rf build/lib build/dist
@@ -49,6 +49,7 @@ build: $(VENV)/run.stamp ## build the wheel into build/dist; the Lambda artefact
 	@ls build/dist/*.whl
 
 sam-validate: $(SAM)/stamp ## lint template.yaml with the SAM CLI, in an environment of its own
+	@SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --region eu-central-1 --template template.yaml
 	@SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --lint --region eu-central-1 --template template.yaml
 
 lock: ## resolve and pin the requirements anew; needs uv
