@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,7 +50,7 @@ def schemas(output: Path, *, check: bool) -> None:
 def schema(name: str) -> dict[str, Any]:
     """Generate the schema of one file of `SCHEMAS`, its own type at the top."""
     kind = SCHEMAS[name]
-    generated = msgspec.json.schema(kind, schema_hook=_schema_of)
+    generated = _dedented(msgspec.json.schema(kind, schema_hook=_schema_of))
     definitions: dict[str, Any] = generated["$defs"]
     document = {
         "$schema": DIALECT,
@@ -75,6 +76,18 @@ def drift(folder: Path) -> Iterator[str]:
     for path in sorted(folder.glob("*.json")):
         if path.name not in SCHEMAS:
             yield f"{path} belongs to no type"
+
+
+def _dedented(node: Any) -> Any:  # noqa: ANN401  any part of a schema
+    """Dedent descriptions, which are docstrings: Python does so itself from 3.13 on only."""
+    if isinstance(node, list):
+        return [_dedented(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        name: cleandoc(part) if name == "description" and isinstance(part, str) else _dedented(part)
+        for name, part in node.items()
+    }
 
 
 def _schema_of(kind: type) -> dict[str, Any]:
