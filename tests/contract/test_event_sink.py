@@ -26,6 +26,21 @@ from tests.contract.accounts import ACCOUNTS, Account, account
 from tests.fakes.aws import FakeAws
 
 NOON = datetime(2026, 9, 21, 12, 0, 0, 250_000, UTC)
+OPENED = Anomaly(
+    rule_id="static_limit",
+    rule_version=1,
+    detector="threshold",
+    kind="state",
+    severity="high",
+    edge="opened",
+    subject="web-7/cpu_usage",
+    source="web-7",
+    opened_at=NOON,
+    occurred_at=NOON,
+    event_id="e-1",
+    observed=97.3,
+    title="cpu_usage 97.3% > 90% on web-7",
+)
 
 
 @pytest.fixture(params=ACCOUNTS)
@@ -137,23 +152,7 @@ def test_writing_again_changes_nothing(opened: Account) -> None:
 
 
 def test_anomalies_and_objects_are_written_with_the_events(opened: Account) -> None:
-    anomaly = Anomaly(
-        rule_id="static_limit",
-        rule_version=1,
-        detector="threshold",
-        kind="state",
-        severity="high",
-        edge="opened",
-        subject="web-7/cpu_usage",
-        source="web-7",
-        opened_at=NOON,
-        occurred_at=NOON,
-        event_id="e-1",
-        observed=97.3,
-        title="cpu_usage 97.3% > 90 on web-7",
-    )
-
-    sink(opened).write([], [anomaly], [LakeObject("events/x.gz", b"body")], lambda: 10.0)
+    sink(opened).write([], [OPENED], [LakeObject("events/x.gz", b"body")], lambda: 10.0)
 
     found = item(
         opened,
@@ -161,30 +160,17 @@ def test_anomalies_and_objects_are_written_with_the_events(opened: Account) -> N
         dedup_key="static_limit#web-7/cpu_usage",
         fact_key="2026-09-21T12:00:00.250000Z#e-1#opened",
     )
+    stored = opened.s3.get_object(Bucket="lake", Key="events/x.gz")["Body"].read()
     assert found["expires_at"] == {"N": "1790078400"}
+    assert stored == b"body"
 
 
 def test_facts_of_one_incident_are_written_one_after_the_other() -> None:
     aws = FakeAws()
-    opened = Anomaly(
-        rule_id="static_limit",
-        rule_version=1,
-        detector="threshold",
-        kind="state",
-        severity="high",
-        edge="opened",
-        subject="web-7/cpu_usage",
-        source="web-7",
-        opened_at=NOON,
-        occurred_at=NOON,
-        event_id="e-1",
-        observed=97.3,
-        title="cpu_usage 97.3% > 90% on web-7",
-    )
-    cleared = msgspec.structs.replace(opened, edge="cleared", event_id="e-9")
-    elsewhere = msgspec.structs.replace(opened, subject="web-8/cpu_usage")
+    cleared = msgspec.structs.replace(OPENED, edge="cleared", event_id="e-9")
+    elsewhere = msgspec.structs.replace(OPENED, subject="web-8/cpu_usage")
 
-    sink(Account(aws, aws, aws)).write([], [opened, cleared, elsewhere], [], lambda: 10.0)
+    sink(Account(aws, aws, aws)).write([], [OPENED, cleared, elsewhere], [], lambda: 10.0)
 
     written = [item["fact_key"]["S"] for item in aws.tables["anomalies"].values()]
     assert aws.calls == ["BatchWriteItem", "BatchWriteItem"]

@@ -5,6 +5,7 @@ than 25 puts, a key twice in one request, more than 100 keys. A fault strikes th
 """
 
 import copy
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -74,6 +75,9 @@ class FakeAws:
 
     def put_object(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401  the client's own signature
         return self._call("PutObject", lambda: self._put_body(request["Key"], request["Body"]))
+
+    def get_object(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401  the client's own signature
+        return self._call("GetObject", lambda: {"Body": io.BytesIO(self.objects[request["Key"]])})
 
     def get_paginator(self, operation: str) -> "FakeAws":
         assert operation == "list_shards"

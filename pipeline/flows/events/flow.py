@@ -47,7 +47,7 @@ _MAX_WARM_ROWS: Final = 50_000  # about 50 MB of states of 1 KB at most
 
 @dataclass(slots=True)
 class _Warm:
-    """What this environment knows of a shard: where it left the cursor and the rows it wrote."""
+    """What this environment knows of a shard: where it left the cursor, and rows as of then."""
 
     applied: int
     rows: dict[StateKey, StateRow]
