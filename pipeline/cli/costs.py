@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from pipeline.local.usage import Usage
+from pipeline.local.server.usage import Usage
 
 PUT_UNIT_BYTES: Final = 25_000
 """A Kinesis PUT payload unit. Source: Amazon Kinesis Data Streams pricing."""

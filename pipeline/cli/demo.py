@@ -24,9 +24,9 @@ from pipeline.cli.report import make_console, print_report
 from pipeline.cli.result import DemoResult, Effort, Timings, problems
 from pipeline.cli.traffic import MIN_RECORDS, Traffic, make_traffic
 from pipeline.local.deployment import Function
+from pipeline.local.execution.workers import InvocationCounters
 from pipeline.local.run import DrainProgress, LocalRun
-from pipeline.local.usage import Usage
-from pipeline.local.workers import InvocationCounters
+from pipeline.local.server.usage import Usage
 
 DRAIN_TIMEOUT_S: Final = 300.0
 

@@ -19,13 +19,13 @@ import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.local.usage import USAGE_PATH, Usage
+from pipeline.local.server.usage import USAGE_PATH, Usage
 
 REGION: Final = "us-east-1"
 CREDENTIAL: Final = "test"
 """Access key and secret of every local client; no endpoint checks them."""
 
-_MOTO_PROCESS: Final = Path(__file__).with_name("moto_process.py")
+_MOTO_PROCESS: Final = Path(__file__).parent / "server" / "moto_process.py"
 _START_TIMEOUT_S: Final = 60.0
 _STOP_TIMEOUT_S: Final = 5.0
 
@@ -194,7 +194,7 @@ class Endpoint:
 
 
 class _MotoServer:
-    """The child process that runs `moto_process.py`."""
+    """The child process that runs `server/moto_process.py`."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None

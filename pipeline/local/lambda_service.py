@@ -10,21 +10,26 @@ from typing import Final, Literal
 from pipeline.local.checkpoints import Checkpoints
 from pipeline.local.deployment import Deployment, EventSourceMapping, Function
 from pipeline.local.endpoint import Endpoint
-from pipeline.local.outcome import FunctionError, Outcome
+from pipeline.local.execution.outcome import FunctionError, Outcome
+from pipeline.local.execution.workers import (
+    DEFAULT_MAX_WORKERS,
+    FunctionWorkers,
+    InvocationCounters,
+)
+from pipeline.local.semantics.stream_mapping import MappingPolicy
 from pipeline.local.sources.dynamodb import DynamodbReader
 from pipeline.local.sources.kinesis import KinesisReader
 from pipeline.local.sources.mapping_source import MappingSource
-from pipeline.local.sources.shard_poller import MappingContext, ShardProgress
+from pipeline.local.sources.shard_poller import MappingContext
+from pipeline.local.sources.source import Progress, Source
 from pipeline.local.sources.stream import StreamReader
-from pipeline.local.stream_mapping import MappingPolicy
-from pipeline.local.workers import DEFAULT_MAX_WORKERS, FunctionWorkers, InvocationCounters
 
 _THREAD_END_S: Final = 5.0
 _QUIET_TIMEOUT_S: Final = 10.0
 _QUIET_CHECK_S: Final = 0.02
 
-Progress = dict[tuple[str, str], ShardProgress]
-"""Progress by mapping and shard."""
+AllProgress = dict[tuple[str, str], Progress]
+"""Progress by source and its part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ class LambdaService:
             )
             for logical_id, function in deployment.functions.items()
         }
-        self._sources: tuple[MappingSource, ...] = ()
+        self._sources: tuple[Source, ...] = ()
 
     @property
     def invocations(self) -> Mapping[str, InvocationCounters]:
@@ -182,11 +187,11 @@ class LambdaService:
         """How many records the sources have read so far."""
         return sum(progress.fetched for progress in self._progress().values())
 
-    def _why(self, source: MappingSource) -> str:
+    def _why(self, source: Source) -> str:
         failure = self._last_failure.get(source.function)
         return f" ({source.function} last failed with {failure})" if failure else ""
 
-    def _progress(self) -> Progress:
+    def _progress(self) -> AllProgress:
         for source in self._sources:
             if source.failure is not None:
                 raise RunError(f"{source.name} has stopped") from source.failure
@@ -250,7 +255,7 @@ def mapping_policy(mapping: EventSourceMapping, backoff_scale: float) -> Mapping
     )
 
 
-def _has_activity(before: Progress, now: Progress) -> bool:
+def _has_activity(before: AllProgress, now: AllProgress) -> bool:
     return before.keys() != now.keys() or any(
         not before[shard].is_settled
         or not now[shard].is_settled
@@ -259,6 +264,6 @@ def _has_activity(before: Progress, now: Progress) -> bool:
     )
 
 
-def _is_read_since(before: ShardProgress, now: ShardProgress) -> bool:
+def _is_read_since(before: Progress, now: Progress) -> bool:
     # The first of two polls may have begun before.
     return now.has_ended or now.empty_polls >= before.empty_polls + 2

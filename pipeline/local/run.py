@@ -14,6 +14,7 @@ from pipeline.local.checkpoints import Checkpoints
 from pipeline.local.deploy import deploy
 from pipeline.local.deployment import Deployment
 from pipeline.local.endpoint import Endpoint
+from pipeline.local.execution.workers import InvocationCounters
 from pipeline.local.lambda_service import (
     LambdaService,
     LambdaSettings,
@@ -21,7 +22,6 @@ from pipeline.local.lambda_service import (
     RunError,
     RunEvent,
 )
-from pipeline.local.workers import InvocationCounters
 
 __all__ = ["DrainProgress", "DrainTimeoutError", "LocalRun", "RunError", "RunEvent"]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.local.event_pattern import UnsupportedPatternError, compile_pattern
+from pipeline.local.semantics.event_pattern import UnsupportedPatternError, compile_pattern
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,14 @@ from typing import Any
 
 from pipeline.local.deployment import EventSourceMapping
 from pipeline.local.on_failure import DiscardedBatch, deliver, payload
-from pipeline.local.stream_mapping import Batch, Discard, NotReached, Raised, Returned, StreamRecord
+from pipeline.local.semantics.stream_mapping import (
+    Batch,
+    Discard,
+    NotReached,
+    Raised,
+    Returned,
+    StreamRecord,
+)
 
 STREAM_ARN = "arn:aws:kinesis:eu-central-1:123456789012:stream/events"
 

@@ -13,19 +13,19 @@ import psutil
 import pytest
 
 from pipeline.local.deployment import Function
-from pipeline.local.outcome import FunctionError, Outcome, Success
-from pipeline.local.worker import Worker
-from pipeline.local.worker_log import FunctionLog
-from pipeline.local.workers import worker_environment
+from pipeline.local.execution.outcome import FunctionError, Outcome, Success
+from pipeline.local.execution.worker import Worker
+from pipeline.local.execution.worker_log import FunctionLog
+from pipeline.local.execution.workers import worker_environment
 
 Start = Callable[[str], Worker]
 
 PARENT = """
 import sys, pathlib
 from pipeline.local.deployment import Function
-from pipeline.local.worker import Worker
-from pipeline.local.worker_log import FunctionLog
-from pipeline.local.workers import worker_environment
+from pipeline.local.execution.worker import Worker
+from pipeline.local.execution.worker_log import FunctionLog
+from pipeline.local.execution.workers import worker_environment
 
 directory = pathlib.Path(sys.argv[1])
 function = Function(

@@ -12,14 +12,14 @@ from botocore.exceptions import ClientError
 
 from pipeline.local.checkpoints import Checkpoints
 from pipeline.local.deployment import EventSourceMapping, Function
+from pipeline.local.execution.outcome import FunctionError, Outcome, Success
 from pipeline.local.on_failure import TimeUnit
-from pipeline.local.outcome import FunctionError, Outcome, Success
+from pipeline.local.semantics.stream_mapping import MappingPolicy, StreamRecord
 from pipeline.local.sources.dynamodb import DynamodbReader, dynamodb_event, item_size_bytes
 from pipeline.local.sources.kinesis import KinesisReader, kinesis_event
 from pipeline.local.sources.mapping_source import MappingSource
 from pipeline.local.sources.shard_poller import MappingContext
 from pipeline.local.sources.stream import Fetched, Shard
-from pipeline.local.stream_mapping import MappingPolicy, StreamRecord
 
 STREAM_ARN = "arn:aws:kinesis:eu-central-1:123456789012:stream/events"
 TABLE_STREAM_ARN = (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.local.stream_mapping import (
+from pipeline.local.semantics.stream_mapping import (
     Batch,
     Discard,
     Invoke,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.local.endpoint import Endpoint
-from pipeline.local.usage import Usage, item_size_bytes, read_units, write_units
+from pipeline.local.server.usage import Usage, item_size_bytes, read_units, write_units
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from pipeline.local.deployment import Function
-from pipeline.local.outcome import FunctionError, Outcome, Success, Throttled
-from pipeline.local.workers import ClosedError, FunctionWorkers, InvocationCounters
+from pipeline.local.execution.outcome import FunctionError, Outcome, Success, Throttled
+from pipeline.local.execution.workers import ClosedError, FunctionWorkers, InvocationCounters
 
 Start = Callable[..., FunctionWorkers]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pipeline.local.deployment import EventSourceMapping
 from pipeline.local.on_failure import TimeUnit
+from pipeline.local.semantics.stream_mapping import StreamRecord
 from pipeline.local.sources.stream import EventFilter, Fetched, Shard, event_text
-from pipeline.local.stream_mapping import StreamRecord
 
 Item = Mapping[str, Mapping[str, Any]]
 

@@ -5,7 +5,8 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.local.sources.shard_poller import MappingContext, ShardPoller, ShardProgress
+from pipeline.local.sources.shard_poller import MappingContext, ShardPoller
+from pipeline.local.sources.source import Progress
 
 _LISTING_INTERVAL_S: Final = 1.0
 
@@ -100,9 +101,9 @@ class MappingSource:
                     unstarted.append(shard_id)
             self._unstarted = tuple(unstarted)
 
-    def progress(self) -> dict[str, ShardProgress]:
+    def progress(self) -> dict[str, Progress]:
         """Return how far each shard is; one that waits for its parents is unsettled."""
-        waiting = ShardProgress(is_settled=False, has_ended=False, fetched=0, empty_polls=0)
+        waiting = Progress(is_settled=False, has_ended=False, fetched=0, empty_polls=0)
         return {
             **dict.fromkeys(self._unstarted, waiting),
             **{shard_id: p.progress for shard_id, p in self._pollers.copy().items()},

@@ -10,10 +10,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.local.checkpoints import Checkpoints
 from pipeline.local.deployment import EventSourceMapping, Function
+from pipeline.local.execution.outcome import FunctionError, Outcome, Success, Throttled
+from pipeline.local.execution.workers import ClosedError
 from pipeline.local.on_failure import DiscardedBatch, deliver
-from pipeline.local.outcome import FunctionError, Outcome, Success, Throttled
-from pipeline.local.sources.stream import Shard, StreamReader
-from pipeline.local.stream_mapping import (
+from pipeline.local.semantics.stream_mapping import (
     Batch,
     Discard,
     Invoke,
@@ -24,7 +24,8 @@ from pipeline.local.stream_mapping import (
     ShardMapping,
     Wait,
 )
-from pipeline.local.workers import ClosedError
+from pipeline.local.sources.source import Progress
+from pipeline.local.sources.stream import Shard, StreamReader
 
 _FETCH_RECORDS: Final = 1000
 _READ_RETRY_S: Final = 1.0
@@ -54,16 +55,6 @@ class MappingContext:
     poll_interval_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class ShardProgress:
-    """How far a poller is: `fetched` and `empty_polls` only ever grow."""
-
-    is_settled: bool
-    has_ended: bool
-    fetched: int
-    empty_polls: int
-
-
 class ShardPoller:
     """Drives one shard until it ends or is stopped.
 
@@ -89,13 +80,13 @@ class ShardPoller:
         self._state = ShardMapping(context.policy, started_at=context.clock())
         self._last_request_id = ""
         self._has_ended = False
-        self._progress = ShardProgress(is_settled=True, has_ended=False, fetched=0, empty_polls=0)
+        self._progress = Progress(is_settled=True, has_ended=False, fetched=0, empty_polls=0)
         self._stop = threading.Event()
         name = f"{context.mapping.logical_id} {shard.shard_id}"
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     @property
-    def progress(self) -> ShardProgress:
+    def progress(self) -> Progress:
         """How far the shard was after the last step; safe to read from any thread."""
         return self._progress
 
@@ -136,7 +127,7 @@ class ShardPoller:
             case Wait(until):
                 self._poll_or_wait(until)
         self._store_checkpoint()
-        self._progress = ShardProgress(
+        self._progress = Progress(
             self._state.is_settled, self._has_ended, self._fetched, self._empty_polls
         )
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from pipeline.local.deployment import EventSourceMapping
-from pipeline.local.event_pattern import Matcher, compile_pattern
 from pipeline.local.on_failure import TimeUnit
-from pipeline.local.stream_mapping import StreamRecord
+from pipeline.local.semantics.event_pattern import Matcher, compile_pattern
+from pipeline.local.semantics.stream_mapping import StreamRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pipeline.cli.costs import (
     put_units,
     traffic_costs,
 )
-from pipeline.local.usage import Usage
+from pipeline.local.server.usage import Usage
 
 PRICES = Prices(
     as_of=date(2026, 11, 21),

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.local.deployment import Function
-from pipeline.local.outcome import FailureKind, FunctionError, Outcome, Success
-from pipeline.local.runtime_api import Invocation, Report, RuntimeApi
-from pipeline.local.worker_log import FunctionLog, WorkerOutput
+from pipeline.local.execution.outcome import FailureKind, FunctionError, Outcome, Success
+from pipeline.local.execution.runtime_api import Invocation, Report, RuntimeApi
+from pipeline.local.execution.worker_log import FunctionLog, WorkerOutput
 
 INIT_TIMEOUT_S: Final = 10.0
 """Time for loading the handler before the function's own timeout begins to count.

@@ -1,4 +1,4 @@
-"""The moto server as a process of its own, started by `endpoint.py`; not for import.
+"""The moto server as a process of its own, started by `pipeline/local/endpoint.py`; not for import.
 
 It binds a free port of the loopback interface, prints the number on one line and serves until
 its standard input ends. The pipe ends when the parent closes it or dies, even by `kill -9`, so no
@@ -19,7 +19,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from pipeline.local.usage import UsageMeter
+from pipeline.local.server.usage import UsageMeter
 
 
 class _KeepAliveHandler(MotoRequestHandler):

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.local.deployment import Function
-from pipeline.local.outcome import FunctionError, Outcome, Throttled
-from pipeline.local.worker import Worker
-from pipeline.local.worker_log import FunctionLog
+from pipeline.local.execution.outcome import FunctionError, Outcome, Throttled
+from pipeline.local.execution.worker import Worker
+from pipeline.local.execution.worker_log import FunctionLog
 
 DEFAULT_MAX_WORKERS: Final = 2
 """Processes of one function. Two, so that consecutive batches meet different environments."""
