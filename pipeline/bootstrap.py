@@ -12,26 +12,58 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
+from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.adapters.alert_store import DynamoAlertStore
 from pipeline.adapters.aws import CLIENT_CONFIG, MAX_CONNECTIONS
 from pipeline.adapters.batch_bodies import encode_batch_writes
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.dynamodb import BatchTables
+from pipeline.adapters.content_bucket import ContentBucket
 from pipeline.adapters.emf import EmfMetrics
 from pipeline.adapters.event_items import EventTables
 from pipeline.adapters.event_sink import AwsEventSink
+from pipeline.adapters.fact_table import DynamoFactTable
+from pipeline.adapters.image_table import DynamoImageStore
+from pipeline.adapters.job_queue import SqsJobQueue
 from pipeline.adapters.lineage import KinesisShardLineage
+from pipeline.adapters.notifications import SnsNotifier
+from pipeline.adapters.once import PowertoolsOnce, persistence
 from pipeline.adapters.parallel import Parallel
+from pipeline.adapters.profiles import DynamoProfiles, DynamoUsers, ProfileContent
+from pipeline.adapters.rekognition import RekognitionAnalyser
 from pipeline.adapters.sns import SnsPager
 from pipeline.adapters.state_store import DynamoStateStore
+from pipeline.adapters.thumbnail_queue import SqsThumbnailJobs
 from pipeline.adapters.tracing import Tracing
+from pipeline.adapters.user_sink import AwsUserSink
+from pipeline.adapters.user_states import StateContent
+from pipeline.adapters.versioned_states import DynamoVersionedStates
+from pipeline.detection.accounts import ChangeDetector
 from pipeline.detection.detector import Detector, detectors
 from pipeline.detection.rules import Rules, default_rules
+from pipeline.detection.signups import PER_USER, change_detectors
 from pipeline.events import Event, UserActivity
 from pipeline.flows.alerts.composing import Deployment
+from pipeline.flows.onboarding.ports import Notifier, Once, Profiles, Users
+from pipeline.flows.uploads.ports import (
+    Analyser,
+    FactSink,
+    ImageObjects,
+    ImageStore,
+    ThumbnailJobs,
+)
+from pipeline.flows.users.ports import JobQueue, UserContent, UserSink, VersionedStates
 from pipeline.ports import AlertStore, Clock, EventSink, Pager, ShardLineage, StateStore, Topic
-from pipeline.settings import DynamodbAlertsSettings, KinesisEventsSettings
+from pipeline.settings import (
+    DynamodbAlertsSettings,
+    DynamodbUsersSettings,
+    KinesisEventsSettings,
+    S3UploadsSettings,
+    SqsOnboardingSettings,
+    SqsThumbnailsSettings,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,6 +72,8 @@ FLUSH_THREADS: Final = MAX_CONNECTIONS
 """Requests of one flush at a time: a batch of 500 makes 21, which then wait but once."""
 
 _DAY_S: Final = 86_400
+
+ImageSettings = S3UploadsSettings | SqsThumbnailsSettings
 
 
 @cache
@@ -156,6 +190,158 @@ def pager() -> Pager:
 
 
 @cache
+def user_sink() -> UserSink:
+    """Return where audit rows, quarantine and facts about the users flow land."""
+    settings = _user_settings()
+    return AwsUserSink(
+        _batch_tables(),
+        boto3.client("s3", config=CLIENT_CONFIG),
+        _parallel(),
+        audit_table=settings.audit_table,
+        anomalies_table=settings.anomalies_table,
+        bucket=settings.lake_bucket,
+        audit_ttl_s=settings.audit_ttl_days * _DAY_S,
+        anomaly_ttl_s=user_ttl_s(),
+    )
+
+
+@cache
+def onboarding_queue() -> JobQueue:
+    """Return the queue of the onboarding jobs."""
+    client = boto3.client("sqs", config=CLIENT_CONFIG)
+    return SqsJobQueue(client, _user_settings().onboarding_queue_url)
+
+
+@cache
+def versioned_states() -> VersionedStates:
+    """Return the detector states of the users flow."""
+    settings = _user_settings()
+    return DynamoVersionedStates(
+        _dynamodb(),
+        _batch_tables(),
+        _parallel(),
+        table=settings.detector_state_table,
+        anomalies_table=settings.anomalies_table,
+        anomaly_ttl_s=user_ttl_s(),
+    )
+
+
+@cache
+def user_detectors() -> Sequence[ChangeDetector[Any]]:
+    """Return the detectors of the users flow under the packaged rules."""
+    return change_detectors(rules())
+
+
+@cache
+def user_contents() -> Sequence[UserContent]:
+    """Return what belongs to a user, in the order in which it is erased."""
+    settings = _user_settings()
+    return (
+        ProfileContent(_dynamodb(), settings.profiles_table),
+        StateContent(_dynamodb(), settings.detector_state_table, PER_USER),
+    )
+
+
+def user_ttl_s() -> int:
+    """Return how long states and facts of the users flow live, in seconds."""
+    return _user_settings().event_ttl_days * _DAY_S
+
+
+@cache
+def user_metrics() -> EmfMetrics:
+    """Return the metrics of the users flow."""
+    return EmfMetrics(_user_settings().environment)
+
+
+@cache
+def users() -> Users:
+    """Return the users, to be read."""
+    return DynamoUsers(_dynamodb(), _onboarding_settings().users_table)
+
+
+@cache
+def profiles() -> Profiles:
+    """Return the profiles."""
+    settings = _onboarding_settings()
+    return DynamoProfiles(_dynamodb(), settings.profiles_table, settings.users_table)
+
+
+@cache
+def notifier() -> Notifier:
+    """Return the topic of messages to users."""
+    client = boto3.client("sns", config=CLIENT_CONFIG)
+    return SnsNotifier(client, _onboarding_settings().notifications_topic_arn)
+
+
+def once(context: LambdaContext) -> Once:
+    """Return what has been done, for one invocation."""
+    return PowertoolsOnce(
+        _done_before(), _onboarding_settings().idempotency_ttl_days * _DAY_S, context
+    )
+
+
+@cache
+def onboarding_metrics() -> EmfMetrics:
+    """Return the metrics of the onboarding flow."""
+    return EmfMetrics(_onboarding_settings().environment)
+
+
+@cache
+def upload_settings() -> S3UploadsSettings:
+    """Return the settings of the upload flow."""
+    return S3UploadsSettings.load(os.environ)
+
+
+@cache
+def thumbnail_settings() -> SqsThumbnailsSettings:
+    """Return the settings of the thumbnail flow."""
+    return SqsThumbnailsSettings.load(os.environ)
+
+
+@cache
+def image_objects(settings: ImageSettings) -> ImageObjects:
+    """Return the objects of the content bucket."""
+    return ContentBucket(boto3.client("s3", config=CLIENT_CONFIG), settings.content_bucket)
+
+
+@cache
+def image_store(settings: ImageSettings) -> ImageStore:
+    """Return the rows of the images."""
+    return DynamoImageStore(_dynamodb(), settings.images_table, settings.event_ttl_days * _DAY_S)
+
+
+@cache
+def image_facts(settings: ImageSettings) -> FactSink:
+    """Return where facts about images are written."""
+    return DynamoFactTable(_dynamodb(), settings.anomalies_table, settings.event_ttl_days * _DAY_S)
+
+
+@cache
+def analyser() -> Analyser:
+    """Return what looks at uploads."""
+    return RekognitionAnalyser(boto3.client("rekognition", config=CLIENT_CONFIG))
+
+
+@cache
+def thumbnail_jobs() -> ThumbnailJobs:
+    """Return the queue of the thumbnails."""
+    client = boto3.client("sqs", config=CLIENT_CONFIG)
+    return SqsThumbnailJobs(client, upload_settings().thumbnail_queue_url)
+
+
+@cache
+def upload_metrics() -> EmfMetrics:
+    """Return the metrics of the upload flow."""
+    return EmfMetrics(upload_settings().environment)
+
+
+@cache
+def thumbnail_metrics() -> EmfMetrics:
+    """Return the metrics of the thumbnail flow."""
+    return EmfMetrics(thumbnail_settings().environment)
+
+
+@cache
 def clock() -> Clock:
     """Return the time of day."""
     return SystemClock()
@@ -164,6 +350,21 @@ def clock() -> Clock:
 @cache
 def _event_settings() -> KinesisEventsSettings:
     return KinesisEventsSettings.load(os.environ)
+
+
+@cache
+def _user_settings() -> DynamodbUsersSettings:
+    return DynamodbUsersSettings.load(os.environ)
+
+
+@cache
+def _onboarding_settings() -> SqsOnboardingSettings:
+    return SqsOnboardingSettings.load(os.environ)
+
+
+@cache
+def _done_before() -> DynamoDBPersistenceLayer:
+    return persistence(_dynamodb(), _onboarding_settings().idempotency_table)
 
 
 @cache

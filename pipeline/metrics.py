@@ -10,7 +10,14 @@ from typing import Literal
 Unit = Literal["Count", "Milliseconds"]
 """Units of CloudWatch, as far as they are used here."""
 
-Service = Literal["kinesis_events", "dynamodb_alerts"]
+Service = Literal[
+    "kinesis_events",
+    "dynamodb_alerts",
+    "dynamodb_users",
+    "sqs_onboarding",
+    "s3_uploads",
+    "sqs_thumbnails",
+]
 """Consumers that emit metrics, by the name that Powertools puts into the dimension `service`."""
 
 
@@ -62,13 +69,13 @@ class Metric(Enum):
     RECORDS_QUARANTINED = (
         "RecordsQuarantined",
         "Count",
-        ("kinesis_events",),
+        ("kinesis_events", "dynamodb_users"),
         "user records that were refused and set aside in quarantine",
     )
     ANOMALIES_FOUND = (
         "AnomaliesFound",
         "Count",
-        ("kinesis_events",),
+        ("kinesis_events", "dynamodb_users"),
         "facts that the batch wrote to AnomaliesTable, repetitions of a redelivery included",
     )
     STRAY_KEYS = (
@@ -89,16 +96,106 @@ class Metric(Enum):
         ("dynamodb_alerts",),
         "facts that could not become an alert; a page names each of their rows",
     )
+    CHANGES_TAKEN = (
+        "ChangesTaken",
+        "Count",
+        ("dynamodb_users",),
+        "changes of users whose effects are complete, those set aside included",
+    )
+    JOBS_QUEUED = (
+        "JobsQueued",
+        "Count",
+        ("dynamodb_users",),
+        "onboarding jobs put on OnboardingQueue, two for each sign-up",
+    )
+    AUDIT_ROWS_WRITTEN = (
+        "AuditRowsWritten",
+        "Count",
+        ("dynamodb_users",),
+        "changes of users that have their row in AuditTable now",
+    )
+    USERS_ERASED = (
+        "UsersErased",
+        "Count",
+        ("dynamodb_users",),
+        "removed users of whom nothing is left that the flow erases",
+    )
+    PROFILES_SET_UP = (
+        "ProfilesSetUp",
+        "Count",
+        ("sqs_onboarding",),
+        "profiles written to ProfilesTable",
+    )
+    WELCOMES_SENT = (
+        "WelcomesSent",
+        "Count",
+        ("sqs_onboarding",),
+        "welcomes published on NotificationsTopic",
+    )
+    JOBS_WITHOUT_EFFECT = (
+        "JobsWithoutEffect",
+        "Count",
+        ("sqs_onboarding",),
+        "jobs that had been done before or whose user is gone",
+    )
+    JOBS_REFUSED = (
+        "JobsRefused",
+        "Count",
+        ("sqs_onboarding",),
+        "deliveries of messages that are no job or whose user breaks the contract",
+    )
+    JOBS_RETRIED = (
+        "JobsRetried",
+        "Count",
+        ("sqs_onboarding",),
+        "deliveries of jobs that throttling, an outage or a defect sent back to the queue",
+    )
+    IMAGES_LABELLED = (
+        "ImagesLabelled",
+        "Count",
+        ("s3_uploads",),
+        "uploads with a row of labels and a thumbnail job, repetitions included",
+    )
+    IMAGES_REFUSED = (
+        "ImagesRefused",
+        "Count",
+        ("s3_uploads", "sqs_thumbnails"),
+        "uploads that no retry can make good; their rows say why",
+    )
+    IMAGES_WITH_THUMBNAILS = (
+        "ImagesWithThumbnails",
+        "Count",
+        ("sqs_thumbnails",),
+        "images whose thumbnails the batch made",
+    )
+    IMAGES_SKIPPED = (
+        "ImagesSkipped",
+        "Count",
+        ("sqs_thumbnails",),
+        "jobs with nothing to do: done before, superseded by a newer version, or erased",
+    )
+    IMAGE_ANOMALIES_FOUND = (
+        "ImageAnomaliesFound",
+        "Count",
+        ("s3_uploads", "sqs_thumbnails"),
+        "facts about images that were written to AnomaliesTable, repetitions included",
+    )
+    THUMBNAIL_JOBS_FAILED = (
+        "ThumbnailJobsFailed",
+        "Count",
+        ("sqs_thumbnails",),
+        "messages that go back to their queue, and from there to its dead-letter queue at last",
+    )
     BATCHES_RETRIED = (
         "BatchesRetried",
         "Count",
-        ("kinesis_events", "dynamodb_alerts"),
+        ("kinesis_events", "dynamodb_alerts", "dynamodb_users"),
         "batches that throttling or an outage sent back to their stream, wholly or in part",
     )
     BATCH_AGE = (
         "BatchAge",
         "Milliseconds",
-        ("kinesis_events", "dynamodb_alerts"),
+        ("kinesis_events", "dynamodb_alerts", "dynamodb_users"),
         "time from the arrival of the batch's first record in its stream to the batch's end",
     )
 

@@ -59,6 +59,56 @@ class DynamodbAlertsSettings(_FromEnvironment):
     runbook_url: str
 
 
+@dataclass(frozen=True, slots=True)
+class S3UploadsSettings(_FromEnvironment):
+    """Settings of `consumers.s3_uploads`."""
+
+    images_table: str
+    anomalies_table: str
+    content_bucket: str
+    thumbnail_queue_url: str
+    event_ttl_days: int
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class SqsThumbnailsSettings(_FromEnvironment):
+    """Settings of `consumers.sqs_thumbnails`."""
+
+    images_table: str
+    anomalies_table: str
+    content_bucket: str
+    event_ttl_days: int
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class DynamodbUsersSettings(_FromEnvironment):
+    """Settings of `consumers.dynamodb_users`."""
+
+    audit_table: str
+    profiles_table: str
+    detector_state_table: str
+    anomalies_table: str
+    lake_bucket: str
+    onboarding_queue_url: str
+    event_ttl_days: int
+    audit_ttl_days: int
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class SqsOnboardingSettings(_FromEnvironment):
+    """Settings of `consumers.sqs_onboarding`."""
+
+    users_table: str
+    profiles_table: str
+    idempotency_table: str
+    notifications_topic_arn: str
+    idempotency_ttl_days: int
+    environment: str
+
+
 def _text(_: str, text: str) -> str:
     return text
 

@@ -59,10 +59,16 @@ def calls(
     Raises:
         LookupError: The recorder does not know the operation's resource, or no setting names it.
     """
-    action = f"{service}:{operation}"
+    if service == "rekognition":
+        return {Call(f"{service}:{operation}", "*")}  # it has no resources to name
+    if operation == "GetObject" and "VersionId" in params:
+        folder, slash, _ = params["Key"].partition("/")
+        setting = _setting(params["Bucket"], environment)
+        return {Call("s3:GetObjectVersion", setting, folder + slash)}
     return {
-        Call(action, _setting(name, environment), place)
-        for name, place in _resources(service, operation, params)
+        Call(f"{service}:{action}", _setting(name, environment), place)
+        for action, part in _actions(operation, params)
+        for name, place in _resources(service, action, part)
     }
 
 
@@ -91,17 +97,40 @@ def _comes_from_an_adapter() -> bool:
     return False
 
 
+def _actions(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the IAM actions of an operation, which for some are named otherwise.
+
+    Source: Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works"; Amazon
+    SQS Developer Guide, "Amazon SQS API permissions".
+    """
+    match operation:
+        case "TransactWriteItems":
+            for item in params["TransactItems"]:
+                ((kind, part),) = item.items()
+                yield ("ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"), part
+        case "SendMessageBatch":
+            yield "SendMessage", params
+        case _:
+            yield operation, params
+
+
 def _resources(
     service: str, operation: str, params: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     match service, operation:
+        case "dynamodb", "Query" if "IndexName" in params:
+            yield params["TableName"], "index/"
         case "dynamodb", "BatchGetItem" | "BatchWriteItem":
             yield from ((table, "") for table in params["RequestItems"])
-        case "dynamodb", "GetItem" | "PutItem" | "Query" | "UpdateItem" | "DeleteItem":
+        case "dynamodb", (
+            "ConditionCheckItem" | "GetItem" | "PutItem" | "Query" | "UpdateItem" | "DeleteItem"
+        ):
             yield params["TableName"], ""
-        case "s3", "GetObject" | "PutObject":
+        case "s3", "DeleteObject" | "GetObject" | "PutObject":
             folder, slash, _ = params["Key"].partition("/")
             yield params["Bucket"], folder + slash
+        case "sqs", "SendMessage":
+            yield params["QueueUrl"], ""
         case "sns", "Publish":
             yield params["TopicArn"], ""
         case "kinesis", "ListShards":

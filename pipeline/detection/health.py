@@ -74,6 +74,18 @@ def poison_record(
     )
 
 
+def user_refused(rules: HealthRules, written_at: float, count: int, reason: str) -> Anomaly:
+    """Report changes of users that were set aside, `count` of them in one batch."""
+    return _health(
+        rules.pipeline_user_refused,
+        shard_id="UsersTable",
+        arrived_at=written_at,
+        observed=count,
+        title="Changes of users went to quarantine",
+        reasons=(reason,),
+    )
+
+
 def _health(
     rule: HealthRule,
     *,

@@ -7,8 +7,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta
 
+from pipeline.detection.account_rules import (
+    AccountTakeover,
+    MassDeletion,
+    SignUpsFromAddress,
+    SignUpsOfDomain,
+)
 from pipeline.detection.anomaly import Anomaly, Severity
 from pipeline.detection.baseline import BaselineKnobs
+from pipeline.detection.image_rules import HostileImages, UnsafeContent
 from pipeline.detection.incidents import Pace, Step
 from pipeline.detection.rule import (
     Finite,
@@ -148,6 +155,7 @@ class HealthRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     pipeline_stray_key: HealthRule
     pipeline_poison_record: HealthRule
     pipeline_fact_defect: HealthRule
+    pipeline_user_refused: HealthRule
 
     def __post_init__(self) -> None:
         """Refuse a rule whose id is not the name of its table, so ids are unique."""
@@ -165,6 +173,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     impossible_travel: ImpossibleTravel
     failed_login_user: FailedLogins
     failed_login_address: FailedLogins
+    account_takeover: AccountTakeover
+    mass_deletion: MassDeletion
+    signup_domain: SignUpsOfDomain
+    signup_address: SignUpsFromAddress
+    unsafe_content: UnsafeContent
+    hostile_images: HostileImages
     health: HealthRules
 
     def __post_init__(self) -> None:

@@ -4,13 +4,12 @@ Everything in a fact follows from the subject's state and the event, so a redeli
 """
 
 from collections.abc import Mapping
-from datetime import UTC
-from typing import Final, NamedTuple
+from datetime import UTC, datetime
+from typing import Final, NamedTuple, Protocol
 
 from pipeline.detection.anomaly import Anomaly, Edge
 from pipeline.detection.incidents import Incident
 from pipeline.detection.user_rules import UserRule
-from pipeline.events import Event
 
 MAX_TITLE_CHARS: Final = 80
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -34,10 +33,18 @@ class Told(NamedTuple):
     score: float | None = None
 
 
+class Dated(Protocol):
+    """Something that happened: an event of the stream, or a change of a user."""
+
+    @property
+    def timestamp(self) -> datetime:
+        """When it happened."""
+
+
 class Breach(NamedTuple):
     """The event that broke a rule, whose it was, and what that made of the incident."""
 
-    event: Event
+    event: Dated
     event_id: str
     subject: str
     incident: Incident
