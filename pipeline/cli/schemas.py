@@ -11,6 +11,7 @@ import msgspec
 
 from pipeline.events import FraudReport, Money, SystemMetric, Transaction, UserActivity
 from pipeline.flows.alerts.notification import Notification
+from pipeline.jobs import SendWelcome, SetupUserProfile
 
 SCHEMAS: Final[dict[str, type[msgspec.Struct]]] = {
     "user_activity.json": UserActivity,
@@ -18,6 +19,8 @@ SCHEMAS: Final[dict[str, type[msgspec.Struct]]] = {
     "transaction.json": Transaction,
     "fraud_report.json": FraudReport,
     "alert.json": Notification,
+    "setup_user_profile.json": SetupUserProfile,
+    "send_welcome.json": SendWelcome,
 }
 """File name of each schema and the type that it is generated from."""
 
@@ -34,7 +37,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 )
 @click.option("--check", is_flag=True, help="Write nothing; fail when a file differs.")
 def schemas(output: Path, *, check: bool) -> None:
-    """Generate the JSON Schemas of the event types and the alert."""
+    """Generate the JSON Schemas of the event types, the jobs and the alert."""
     if check:
         faults = list(drift(output))
         if faults:

@@ -1,5 +1,7 @@
 """Alarms reach people, name what exists, and cover each function."""
 
+from typing import Any
+
 import pytest
 
 from tests.template import model
@@ -26,21 +28,37 @@ def test_an_alarm_watches_a_resource_of_the_stack(name: str) -> None:
     kinds = {
         "FunctionName": "AWS::Lambda::Function",
         "EventSourceMappingUUID": "AWS::Lambda::EventSourceMapping",
+        "QueueName": "AWS::SQS::Queue",
     }
 
     (dimension,) = ALARMS[name]["Dimensions"]
 
-    assert dimension["Value"]["Ref"] in model.resources(kinds[dimension["Name"]])
+    assert _watched(dimension["Value"]) in model.resources(kinds[dimension["Name"]])
 
 
 def test_each_mapping_is_watched_for_standstill_and_for_giving_up() -> None:
     watched = sorted(
-        (alarm["MetricName"], alarm["Dimensions"][0]["Value"]["Ref"]) for alarm in ALARMS.values()
+        (alarm["MetricName"], _watched(alarm["Dimensions"][0]["Value"]))
+        for alarm in ALARMS.values()
     )
 
     assert watched == [
+        ("ApproximateAgeOfOldestMessage", "OnboardingQueue"),
+        ("ApproximateAgeOfOldestMessage", "ThumbnailQueue"),
+        ("ApproximateNumberOfMessagesVisible", "OnboardingDeadLetterQueue"),
+        ("ApproximateNumberOfMessagesVisible", "ThumbnailDeadLetterQueue"),
+        ("ApproximateNumberOfMessagesVisible", "UploadsDeadLetterQueue"),
+        ("AsyncEventAge", "S3UploadsFunction"),
         ("IteratorAge", "DynamodbAlertsFunction"),
+        ("IteratorAge", "DynamodbUsersFunction"),
         ("IteratorAge", "KinesisEventsFunction"),
         ("OnFailureDestinationDeliveredEventCount", "DynamodbAlertsFunctionAnomalies"),
+        ("OnFailureDestinationDeliveredEventCount", "DynamodbUsersFunctionChanges"),
         ("OnFailureDestinationDeliveredEventCount", "KinesisEventsFunctionRecords"),
     ]
+
+
+def _watched(value: dict[str, Any]) -> str:
+    """Return the logical id that a dimension's value names."""
+    name: str = value["Ref"] if "Ref" in value else value["Fn::GetAtt"][0]
+    return name

@@ -10,6 +10,10 @@ from tests.template import model
 SETTINGS = {
     "kinesis_events": pipeline.settings.KinesisEventsSettings,
     "dynamodb_alerts": pipeline.settings.DynamodbAlertsSettings,
+    "dynamodb_users": pipeline.settings.DynamodbUsersSettings,
+    "sqs_onboarding": pipeline.settings.SqsOnboardingSettings,
+    "s3_uploads": pipeline.settings.S3UploadsSettings,
+    "sqs_thumbnails": pipeline.settings.SqsThumbnailsSettings,
 }
 
 
@@ -137,6 +141,82 @@ def test_anomalies_are_delivered_as_the_design_says() -> None:
     }
 
 
+def test_changes_of_users_are_delivered_as_the_design_says() -> None:
+    mapping = model.resources("AWS::Lambda::EventSourceMapping")["DynamodbUsersFunctionChanges"]
+
+    assert mapping == {
+        "EventSourceArn": {"Fn::GetAtt": ["UsersTable", "StreamArn"]},
+        "FunctionName": {"Ref": "DynamodbUsersFunction"},
+        "StartingPosition": "TRIM_HORIZON",
+        "BatchSize": 50,
+        "ParallelizationFactor": 1,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "BisectBatchOnFunctionError": True,
+        "MaximumRetryAttempts": -1,
+        "MaximumRecordAgeInSeconds": 79_200,
+        "DestinationConfig": {
+            "OnFailure": {"Destination": {"Fn::GetAtt": ["FailuresBucket", "Arn"]}}
+        },
+        "MetricsConfig": {"Metrics": ["EventCount"]},
+    }
+
+
+def test_onboarding_jobs_are_delivered_as_the_design_says() -> None:
+    mapping = model.resources("AWS::Lambda::EventSourceMapping")["SqsOnboardingFunctionJobs"]
+
+    assert mapping == {
+        "EventSourceArn": {"Fn::GetAtt": ["OnboardingQueue", "Arn"]},
+        "FunctionName": {"Ref": "SqsOnboardingFunction"},
+        "BatchSize": 10,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "ScalingConfig": {"MaximumConcurrency": 5},
+        "MetricsConfig": {"Metrics": ["EventCount"]},
+    }
+
+
+def test_uploads_are_delivered_as_the_design_says() -> None:
+    rule = model.resources("AWS::Events::Rule")["S3UploadsFunctionUploads"]
+    (target,) = rule["Targets"]
+    (invocation,) = [
+        config
+        for config in model.resources("AWS::Lambda::EventInvokeConfig").values()
+        if config["FunctionName"] == {"Ref": "S3UploadsFunction"}
+    ]
+
+    set_aside = {"Fn::GetAtt": ["UploadsDeadLetterQueue", "Arn"]}
+    assert rule["EventPattern"] == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {
+            "bucket": {"name": [{"Ref": "ContentBucket"}]},
+            "object": {"key": [{"prefix": "uploads/"}]},
+        },
+    }
+    assert target["RetryPolicy"] == {
+        "MaximumRetryAttempts": 185,
+        "MaximumEventAgeInSeconds": 86_400,
+    }
+    assert target["DeadLetterConfig"] == {"Arn": set_aside}
+    assert (invocation["MaximumRetryAttempts"], invocation["MaximumEventAgeInSeconds"]) == (
+        2,
+        21_600,
+    )
+    assert invocation["DestinationConfig"] == {"OnFailure": {"Destination": set_aside}}
+
+
+def test_thumbnail_jobs_are_delivered_as_the_design_says() -> None:
+    mapping = model.resources("AWS::Lambda::EventSourceMapping")["SqsThumbnailsFunctionJobs"]
+
+    assert mapping == {
+        "EventSourceArn": {"Fn::GetAtt": ["ThumbnailQueue", "Arn"]},
+        "FunctionName": {"Ref": "SqsThumbnailsFunction"},
+        "BatchSize": 5,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "ScalingConfig": {"MaximumConcurrency": 10},
+        "MetricsConfig": {"Metrics": ["EventCount"]},
+    }
+
+
 def test_records_are_given_up_shortly_before_each_retention_ends() -> None:
     retentions = model.source()["Parameters"]["StreamRetentionHours"]["AllowedValues"]
 
@@ -149,25 +229,66 @@ def test_records_are_given_up_shortly_before_each_retention_ends() -> None:
     assert left_hours == {"24": 2, "72": 4, "168": 6}
 
 
-def test_no_function_writes_where_it_is_triggered() -> None:
-    sources = {
-        mapping["FunctionName"]["Ref"]: mapping["EventSourceArn"]["Fn::GetAtt"][0]
+Place = tuple[str, str]
+"""Logical id and the path within it."""
+
+
+def origins() -> dict[str, Place]:
+    """Return what triggers each function."""
+    polled = {
+        mapping["FunctionName"]["Ref"]: (mapping["EventSourceArn"]["Fn::GetAtt"][0], "")
         for mapping in model.resources("AWS::Lambda::EventSourceMapping").values()
     }
-    reading = {"Get", "Des", "Lis"}
+    reported = {
+        target["Arn"]["Fn::GetAtt"][0]: (
+            rule["EventPattern"]["detail"]["bucket"]["name"][0]["Ref"],
+            rule["EventPattern"]["detail"]["object"]["key"][0]["prefix"],
+        )
+        for rule in model.resources("AWS::Events::Rule").values()
+        if rule.get("EventPattern", {}).get("source") == ["aws.s3"]
+        for target in rule["Targets"]
+    }
+    return polled | reported
 
-    written = {
-        function: {
-            model.place(resource)[0]
-            for statement in model.statements(f"{function.removesuffix('Function')}Role")
-            for resource in model.listed(statement.get("Resource", []))
-            if any(
-                action.split(":")[1][:3] not in reading
-                for action in model.listed(statement["Action"])
-            )
-        }
-        for function in sources
+
+def written(function: str) -> set[Place]:
+    """Return where a function's role lets it write."""
+    reading = {"Get", "Des", "Det", "Lis", "Rec"}
+    polling = {"sqs:DeleteMessage"}  # Lambda takes a message off its queue once it is done
+    return {
+        model.place(resource)
+        for statement in model.statements(f"{function.removesuffix('Function')}Role")
+        for resource in model.listed(statement.get("Resource", []))
+        if any(
+            action.split(":")[1][:3] not in reading and action not in polling
+            for action in model.listed(statement["Action"])
+        )
     }
 
-    assert sources.keys() == model.functions().keys()
-    assert [function for function, origin in sources.items() if origin in written[function]] == []
+
+def followers(function: str) -> set[str]:
+    """Return the functions that what a function writes can trigger."""
+    return {
+        other
+        for other, (source, path) in origins().items()
+        for place, folder in written(function)
+        if place == source and (folder.startswith(path) or path.startswith(folder))
+    }
+
+
+@pytest.mark.parametrize("function", sorted(model.functions()))
+def test_no_function_triggers_itself_not_even_through_others(function: str) -> None:
+    reached: set[str] = set()
+    waiting = followers(function)
+
+    while waiting:
+        reached |= waiting
+        waiting = {later for one in waiting for later in followers(one)} - reached
+
+    assert function in origins()
+    assert function not in reached
+
+
+def test_the_graph_of_functions_has_the_edges_that_the_design_draws() -> None:
+    assert followers("S3UploadsFunction") == {"SqsThumbnailsFunction", "DynamodbAlertsFunction"}
+    assert followers("SqsThumbnailsFunction") == {"DynamodbAlertsFunction"}

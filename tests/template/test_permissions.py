@@ -51,6 +51,44 @@ DONE_BY_LAMBDA: Final[dict[str, set[Grant]]] = {
         ("dynamodb:GetShardIterator", "AnomaliesTable", "stream/"),
         ("dynamodb:ListStreams", "AnomaliesTable", "stream/"),
     },
+    "dynamodb_users": {
+        *ON_FAILURE,
+        *LOG_TRACE_KEY,
+        ("logs:CreateLogStream", "DynamodbUsersLogGroup", ""),
+        ("logs:PutLogEvents", "DynamodbUsersLogGroup", ""),
+        ("dynamodb:DescribeStream", "UsersTable", "stream/"),
+        ("dynamodb:GetRecords", "UsersTable", "stream/"),
+        ("dynamodb:GetShardIterator", "UsersTable", "stream/"),
+        ("dynamodb:ListStreams", "UsersTable", "stream/"),
+    },
+    "sqs_onboarding": {
+        *LOG_TRACE_KEY,
+        ("logs:CreateLogStream", "SqsOnboardingLogGroup", ""),
+        ("logs:PutLogEvents", "SqsOnboardingLogGroup", ""),
+        # Source: AWS managed policy AWSLambdaSQSQueueExecutionRole.
+        ("sqs:DeleteMessage", "OnboardingQueue", ""),
+        ("sqs:GetQueueAttributes", "OnboardingQueue", ""),
+        ("sqs:ReceiveMessage", "OnboardingQueue", ""),
+    },
+    "s3_uploads": {
+        *LOG_TRACE_KEY,
+        ("logs:CreateLogStream", "S3UploadsLogGroup", ""),
+        ("logs:PutLogEvents", "S3UploadsLogGroup", ""),
+        # Source: AWS Lambda Developer Guide, "Capturing records of Lambda asynchronous
+        # invocations": permissions for an SQS destination.
+        ("sqs:SendMessage", "UploadsDeadLetterQueue", ""),
+        # Source: Amazon S3 API Reference, GetObject, permissions: 404 instead of 403.
+        ("s3:ListBucket", "ContentBucket", ""),
+    },
+    "sqs_thumbnails": {
+        *LOG_TRACE_KEY,
+        ("logs:CreateLogStream", "SqsThumbnailsLogGroup", ""),
+        ("logs:PutLogEvents", "SqsThumbnailsLogGroup", ""),
+        ("sqs:DeleteMessage", "ThumbnailQueue", ""),
+        ("sqs:GetQueueAttributes", "ThumbnailQueue", ""),
+        ("sqs:ReceiveMessage", "ThumbnailQueue", ""),
+        ("s3:ListBucket", "ContentBucket", ""),
+    },
 }
 
 ROLES = {model.consumer(function): function for function in model.functions().values()}
@@ -69,7 +107,10 @@ def granted(consumer: str) -> set[Grant]:
 
 def recorded(consumer: str) -> set[Grant]:
     settings = model.settings_of(ROLES[consumer])
-    return {(call.action, settings[call.setting]["Ref"], call.place) for call in calls_of(consumer)}
+    return {
+        (call.action, "*" if call.setting == "*" else settings[call.setting]["Ref"], call.place)
+        for call in calls_of(consumer)
+    }
 
 
 @pytest.mark.parametrize("consumer", sorted(ROLES))
@@ -100,7 +141,7 @@ def test_no_statement_allows_a_wildcard_action_but_the_key_s_own_account() -> No
     assert wildcards == [("EncryptionKey", "AccountDecidesByIam")]
 
 
-def test_roles_name_each_resource_but_for_x_ray_which_has_none() -> None:
+def test_roles_name_each_resource_but_for_services_which_have_none() -> None:
     unbounded = {
         action
         for role in model.resources("AWS::IAM::Role")
@@ -109,7 +150,12 @@ def test_roles_name_each_resource_but_for_x_ray_which_has_none() -> None:
         if statement.get("Resource") == "*"
     }
 
-    assert unbounded == {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+    assert unbounded == {
+        "rekognition:DetectLabels",
+        "rekognition:DetectModerationLabels",
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+    }
 
 
 def test_each_statement_for_a_service_says_on_whose_behalf() -> None:
@@ -128,7 +174,7 @@ def test_each_statement_for_a_service_says_on_whose_behalf() -> None:
         )
     ]
 
-    assert len(for_services) == 6
+    assert len(for_services) == 6 + len(ROLES)
     assert unbound == []
 
 
@@ -142,7 +188,7 @@ def test_statements_for_everybody_only_deny() -> None:
     assert effects == {"Deny"}
 
 
-def test_sam_adds_no_permission_of_its_own() -> None:
+def test_sam_adds_no_permission_but_for_the_rule_that_invokes() -> None:
     kinds = {resource["Type"] for resource in model.expansion()["Resources"].values()}
 
     managed = [
@@ -152,4 +198,12 @@ def test_sam_adds_no_permission_of_its_own() -> None:
     ]
 
     assert managed == []
-    assert kinds.isdisjoint({"AWS::IAM::Policy", "AWS::Lambda::Permission"})
+    assert "AWS::IAM::Policy" not in kinds
+    assert model.resources("AWS::Lambda::Permission") == {
+        "S3UploadsFunctionUploadsPermission": {
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": {"Ref": "S3UploadsFunction"},
+            "Principal": "events.amazonaws.com",
+            "SourceArn": {"Fn::GetAtt": ["S3UploadsFunctionUploads", "Arn"]},
+        }
+    }

@@ -12,11 +12,16 @@ TABLES = {
     "ActivitiesTable": ("user_id", "event_key"),
     "AlertsTable": ("dedup_key", "opened_at"),
     "AnomaliesTable": ("dedup_key", "fact_key"),
+    "AuditTable": ("user_id", "change_key"),
     "DetectorStateTable": ("state_key", "shard_id"),
+    "IdempotencyTable": ("job_key",),
+    "ImagesTable": ("image_key", "version"),
     "MetricsTable": ("series_day", "event_key"),
+    "ProfilesTable": ("user_id",),
     "TransactionsTable": ("transaction_id", "event_key"),
+    "UsersTable": ("user_id",),
 }
-BUCKETS = ("AccessLogsBucket", "FailuresBucket", "LakeBucket")
+BUCKETS = ("AccessLogsBucket", "ContentBucket", "FailuresBucket", "LakeBucket")
 STATE_TYPES = {
     "AWS::DynamoDB::Table",
     "AWS::KMS::Key",
@@ -30,7 +35,7 @@ ON_DEMAND_CAP = {
 
 
 def keys(schema: list[dict[str, str]]) -> tuple[str, ...]:
-    assert [part["KeyType"] for part in schema] == ["HASH", "RANGE"]
+    assert [part["KeyType"] for part in schema] == ["HASH", "RANGE"][: len(schema)]
     return tuple(part["AttributeName"] for part in schema)
 
 
@@ -58,6 +63,22 @@ def test_a_table_is_encrypted_recoverable_and_bounded(name: str) -> None:
     assert table["DeletionProtectionEnabled"] == {"Fn::If": ["IsProduction", True, False]}
 
 
+def test_images_are_found_by_user() -> None:
+    (index,) = model.resources("AWS::DynamoDB::Table")["ImagesTable"]["GlobalSecondaryIndexes"]
+
+    assert index["IndexName"] == "by_user"
+    assert keys(index["KeySchema"]) == ("user_id", "uploaded_at")
+    assert index["OnDemandThroughput"] == ON_DEMAND_CAP
+
+
+def test_uploads_are_reported_to_event_bridge() -> None:
+    bucket = model.resources("AWS::S3::Bucket")["ContentBucket"]
+
+    assert bucket["NotificationConfiguration"] == {
+        "EventBridgeConfiguration": {"EventBridgeEnabled": True}
+    }
+
+
 def test_transactions_are_found_by_user() -> None:
     (index,) = model.resources("AWS::DynamoDB::Table")["TransactionsTable"][
         "GlobalSecondaryIndexes"
@@ -68,14 +89,17 @@ def test_transactions_are_found_by_user() -> None:
     assert index["OnDemandThroughput"] == ON_DEMAND_CAP
 
 
-def test_only_anomalies_are_streamed_by_their_new_images() -> None:
+def test_anomalies_are_streamed_by_their_new_images_and_users_by_both() -> None:
     streams = {
         name: table["StreamSpecification"]
         for name, table in model.resources("AWS::DynamoDB::Table").items()
         if "StreamSpecification" in table
     }
 
-    assert streams == {"AnomaliesTable": {"StreamViewType": "NEW_IMAGE"}}
+    assert streams == {
+        "AnomaliesTable": {"StreamViewType": "NEW_IMAGE"},
+        "UsersTable": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
+    }
 
 
 def test_the_event_stream_is_encrypted() -> None:
@@ -91,8 +115,36 @@ def test_the_key_rotates() -> None:
 def test_all_topics_are_encrypted() -> None:
     topics = model.resources("AWS::SNS::Topic")
 
-    assert sorted(topics) == ["AlertsTopic", "OnCallTopic"]
-    assert [topic["KmsMasterKeyId"] for topic in topics.values()] == [KEY, KEY]
+    assert sorted(topics) == ["AlertsTopic", "NotificationsTopic", "OnCallTopic"]
+    assert [topic["KmsMasterKeyId"] for topic in topics.values()] == [KEY, KEY, KEY]
+
+
+QUEUES = sorted(model.resources("AWS::SQS::Queue"))
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_queue_is_encrypted(name: str) -> None:
+    assert model.resources("AWS::SQS::Queue")[name]["KmsMasterKeyId"] == KEY
+
+
+@pytest.mark.parametrize("name", [name for name in QUEUES if "DeadLetter" not in name])
+def test_a_queue_waits_out_its_function_and_gives_up_into_its_dead_letter_queue(name: str) -> None:
+    queues = model.resources("AWS::SQS::Queue")
+
+    queue = queues[name]
+
+    target = name.removesuffix("Queue") + "DeadLetterQueue"
+    name_of_queue = queue["QueueName"]["Fn::Sub"]
+    assert queue["VisibilityTimeout"] == 6 * 60
+    assert queue["RedrivePolicy"] == {
+        "deadLetterTargetArn": {"Fn::GetAtt": [target, "Arn"]},
+        "maxReceiveCount": 5,
+    }
+    assert queues[target]["RedriveAllowPolicy"]["redrivePermission"] == "byQueue"
+    (source,) = queues[target]["RedriveAllowPolicy"]["sourceQueueArns"]
+    assert source["Fn::Sub"].endswith(f":{name_of_queue}")
+    assert queues[target]["MessageRetentionPeriod"] == 14 * 86_400
+    assert queue["MessageRetentionPeriod"] == 4 * 86_400
 
 
 def test_these_are_all_buckets() -> None:
@@ -110,7 +162,9 @@ def test_a_bucket_is_private_versioned_and_forgets(name: str) -> None:
     assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     assert all(rule["Status"] == "Enabled" for rule in rules)
-    assert any("ExpirationInDays" in rule for rule in rules)
+    # What users upload stays until it is deleted; then its last marker goes.
+    forgets = "ExpiredObjectDeleteMarker" if name == "ContentBucket" else "ExpirationInDays"
+    assert any(forgets in rule for rule in rules)
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
     assert any("NoncurrentVersionExpiration" in rule for rule in rules)
 
@@ -125,6 +179,7 @@ def test_buckets_are_encrypted_with_the_key_but_for_the_access_logs_which_cannot
 
     assert encryption == {
         "AccessLogsBucket": {"SSEAlgorithm": "AES256"},
+        "ContentBucket": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY},
         "FailuresBucket": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY},
         "LakeBucket": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY},
     }
@@ -137,12 +192,14 @@ def test_everything_that_holds_state_outlives_stack_and_replacement() -> None:
         if resource["Type"] in STATE_TYPES
     }
 
-    assert len(policies) == 11
+    assert len(policies) == 17
     assert set(policies.values()) == {("RetainExceptOnCreate", "Retain")}
 
 
-@pytest.mark.parametrize("kind", ["AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy"])
-def test_buckets_and_topics_take_tls_only(kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", ["AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"]
+)
+def test_buckets_topics_and_queues_take_tls_only(kind: str) -> None:
     owners: dict[str, Any] = model.resources(kind)
 
     denials = {

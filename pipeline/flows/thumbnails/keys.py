@@ -51,6 +51,11 @@ def source_key(thumbnail: str) -> str:
         raise InvalidRecordError("not the key of a thumbnail") from error
 
 
+def thumbnails_of(user_id: str) -> str:
+    """Return the prefix of all thumbnails of a user's images, for an erasure to find them."""
+    return f"{THUMBNAILS_PREFIX}{_escaped(user_id)}/"
+
+
 def _escaped(part: str) -> str:
     if not part:
         return "_"
