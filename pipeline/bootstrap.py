@@ -19,12 +19,13 @@ from pipeline.adapters.alert_store import DynamoAlertStore
 from pipeline.adapters.aws import CLIENT_CONFIG, MAX_CONNECTIONS
 from pipeline.adapters.batch_bodies import encode_batch_writes
 from pipeline.adapters.clock import SystemClock
-from pipeline.adapters.dynamodb import BatchTables
 from pipeline.adapters.content_bucket import ContentBucket
+from pipeline.adapters.dynamodb import BatchTables
 from pipeline.adapters.emf import EmfMetrics
 from pipeline.adapters.event_items import EventTables
 from pipeline.adapters.event_sink import AwsEventSink
 from pipeline.adapters.fact_table import DynamoFactTable
+from pipeline.adapters.image_content import ImageContent
 from pipeline.adapters.image_table import DynamoImageStore
 from pipeline.adapters.job_queue import SqsJobQueue
 from pipeline.adapters.lineage import KinesisShardLineage
@@ -67,6 +68,7 @@ from pipeline.settings import (
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
 
 FLUSH_THREADS: Final = MAX_CONNECTIONS
 """Requests of one flush at a time: a batch of 500 makes 21, which then wait but once."""
@@ -82,7 +84,7 @@ def event_sink() -> EventSink:
     settings = _event_settings()
     return AwsEventSink(
         _batch_tables(),
-        boto3.client("s3", config=CLIENT_CONFIG),
+        _s3(),
         _parallel(),
         event_tables=EventTables(
             activities=settings.activities_table,
@@ -195,7 +197,7 @@ def user_sink() -> UserSink:
     settings = _user_settings()
     return AwsUserSink(
         _batch_tables(),
-        boto3.client("s3", config=CLIENT_CONFIG),
+        _s3(),
         _parallel(),
         audit_table=settings.audit_table,
         anomalies_table=settings.anomalies_table,
@@ -239,6 +241,7 @@ def user_contents() -> Sequence[UserContent]:
     return (
         ProfileContent(_dynamodb(), settings.profiles_table),
         StateContent(_dynamodb(), settings.detector_state_table, PER_USER),
+        ImageContent(_s3(), _dynamodb(), settings.content_bucket, settings.images_table),
     )
 
 
@@ -301,7 +304,7 @@ def thumbnail_settings() -> SqsThumbnailsSettings:
 @cache
 def image_objects(settings: ImageSettings) -> ImageObjects:
     """Return the objects of the content bucket."""
-    return ContentBucket(boto3.client("s3", config=CLIENT_CONFIG), settings.content_bucket)
+    return ContentBucket(_s3(), settings.content_bucket)
 
 
 @cache
@@ -365,6 +368,11 @@ def _onboarding_settings() -> SqsOnboardingSettings:
 @cache
 def _done_before() -> DynamoDBPersistenceLayer:
     return persistence(_dynamodb(), _onboarding_settings().idempotency_table)
+
+
+@cache
+def _s3() -> "S3Client":
+    return boto3.client("s3", config=CLIENT_CONFIG)
 
 
 @cache

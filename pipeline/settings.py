@@ -92,6 +92,8 @@ class DynamodbUsersSettings(_FromEnvironment):
     anomalies_table: str
     lake_bucket: str
     onboarding_queue_url: str
+    content_bucket: str
+    images_table: str
     event_ttl_days: int
     audit_ttl_days: int
     environment: str

@@ -101,7 +101,8 @@ def _actions(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, A
     """Yield the IAM actions of an operation, which for some are named otherwise.
 
     Source: Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works"; Amazon
-    SQS Developer Guide, "Amazon SQS API permissions".
+    SQS Developer Guide, "Amazon SQS API permissions"; Amazon S3 User Guide, "Required permissions
+    for Amazon S3 API operations".
     """
     match operation:
         case "TransactWriteItems":
@@ -110,6 +111,12 @@ def _actions(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, A
                 yield ("ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"), part
         case "SendMessageBatch":
             yield "SendMessage", params
+        case "ListObjectVersions":
+            yield "ListBucketVersions", params
+        case "DeleteObjects":
+            for each in params["Delete"]["Objects"]:
+                action = "DeleteObjectVersion" if "VersionId" in each else "DeleteObject"
+                yield action, {"Bucket": params["Bucket"], "Key": each["Key"]}
         case _:
             yield operation, params
 
@@ -126,7 +133,9 @@ def _resources(
             "ConditionCheckItem" | "GetItem" | "PutItem" | "Query" | "UpdateItem" | "DeleteItem"
         ):
             yield params["TableName"], ""
-        case "s3", "DeleteObject" | "GetObject" | "PutObject":
+        case "s3", "ListBucketVersions":
+            yield params["Bucket"], ""
+        case "s3", "DeleteObject" | "DeleteObjectVersion" | "GetObject" | "PutObject":
             folder, slash, _ = params["Key"].partition("/")
             yield params["Bucket"], folder + slash
         case "sqs", "SendMessage":

@@ -65,6 +65,8 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         "DETECTOR_STATE_TABLE": "states",
         "ANOMALIES_TABLE": "anomalies",
         "LAKE_BUCKET": "lake",
+        "CONTENT_BUCKET": "content",
+        "IMAGES_TABLE": "images",
         "EVENT_TTL_DAYS": "30",
         "AUDIT_TTL_DAYS": "365",
         "ENVIRONMENT": "prod",
@@ -89,6 +91,11 @@ def _account() -> Account:
     url = sqs.create_queue(QueueName="onboarding")["QueueUrl"]
     account = Account(boto3.client("dynamodb"), sqs, boto3.client("s3"), url)
     account.s3.create_bucket(Bucket="lake")
+    account.s3.create_bucket(Bucket="content")
+    account.s3.put_bucket_versioning(
+        Bucket="content", VersioningConfiguration={"Status": "Enabled"}
+    )
+    _create_images(account.dynamodb)
     for name, keys in TABLES.items():
         schema: Any = [
             {"AttributeName": key, "KeyType": role}
@@ -101,6 +108,31 @@ def _account() -> Account:
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
         )
     return account
+
+
+def _create_images(dynamodb: "DynamoDBClient") -> None:
+    dynamodb.create_table(
+        TableName="images",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[
+            {"AttributeName": "image_key", "KeyType": "HASH"},
+            {"AttributeName": "version", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"}
+            for name in ("image_key", "version", "user_id", "uploaded_at")
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by_user",
+                "KeySchema": [
+                    {"AttributeName": "user_id", "KeyType": "HASH"},
+                    {"AttributeName": "uploaded_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
 
 
 def forget_environment() -> None:
@@ -198,6 +230,25 @@ def test_a_removed_user_leaves_neither_profile_nor_detector_state(account: Accou
     }
 
 
+def test_a_removed_user_leaves_no_image(account: Account) -> None:
+    account.s3.put_object(Bucket="content", Key="uploads/u-1001/cat.jpg", Body=b"cat")
+    account.s3.put_object(Bucket="content", Key="thumbnails/u-1001/cat.jpg/1/128.jpg", Body=b"c")
+    account.dynamodb.put_item(
+        TableName="images",
+        Item={
+            "image_key": {"S": "content/uploads/u-1001/cat.jpg"},
+            "version": {"S": "1#"},
+            "user_id": {"S": "u-1001"},
+            "uploaded_at": {"S": "2026-11-21T10:00:00.000000Z"},
+        },
+    )
+
+    handle(golden("dynamodb_users")[REMOVED])
+
+    assert account.rows("images") == []
+    assert "Versions" not in account.s3.list_object_versions(Bucket="content")
+
+
 def test_an_expired_user_is_erased_and_counts_as_no_deletion(account: Account) -> None:
     account.dynamodb.put_item(TableName="profiles", Item={"user_id": {"S": "u-1002"}})
 
@@ -259,10 +310,12 @@ def test_the_table_that_feeds_the_function_is_never_called(
     handle(*golden("dynamodb_users"))
 
     assert account.jobs()
-    assert {call.setting for call in recorded_calls} == {
+    assert {call.setting for call in recorded_calls} <= {
         "ANOMALIES_TABLE",
         "AUDIT_TABLE",
+        "CONTENT_BUCKET",
         "DETECTOR_STATE_TABLE",
+        "IMAGES_TABLE",
         "LAKE_BUCKET",
         "ONBOARDING_QUEUE_URL",
         "PROFILES_TABLE",

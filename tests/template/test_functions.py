@@ -253,14 +253,17 @@ def origins() -> dict[str, Place]:
 
 def written(function: str) -> set[Place]:
     """Return where a function's role lets it write."""
-    reading = {"Get", "Des", "Det", "Lis", "Rec"}
-    polling = {"sqs:DeleteMessage"}  # Lambda takes a message off its queue once it is done
+    reading = {"Con", "Get", "Des", "Det", "Lis", "Rec"}
+    quiet = {
+        "sqs:DeleteMessage",  # Lambda takes a message off its queue once it is done
+        "s3:DeleteObjectVersion",  # the rule hears of created objects only
+    }
     return {
         model.place(resource)
         for statement in model.statements(f"{function.removesuffix('Function')}Role")
         for resource in model.listed(statement.get("Resource", []))
         if any(
-            action.split(":")[1][:3] not in reading and action not in polling
+            action.split(":")[1][:3] not in reading and action not in quiet
             for action in model.listed(statement["Action"])
         )
     }
@@ -292,3 +295,5 @@ def test_no_function_triggers_itself_not_even_through_others(function: str) -> N
 def test_the_graph_of_functions_has_the_edges_that_the_design_draws() -> None:
     assert followers("S3UploadsFunction") == {"SqsThumbnailsFunction", "DynamodbAlertsFunction"}
     assert followers("SqsThumbnailsFunction") == {"DynamodbAlertsFunction"}
+    assert followers("DynamodbUsersFunction") == {"SqsOnboardingFunction", "DynamodbAlertsFunction"}
+    assert followers("SqsOnboardingFunction") == set()
