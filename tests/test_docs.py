@@ -110,7 +110,9 @@ def test_each_target_of_the_makefile_has_a_help_line() -> None:
 
 @pytest.mark.parametrize("kind", SETTINGS.values(), ids=SETTINGS.keys())
 def test_settings_and_their_table_name_the_same_variables(kind: type) -> None:
-    consumer = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__.removesuffix("Settings")).lower()
+    consumer = re.sub(
+        r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__.removesuffix("Settings")
+    ).lower()
     sections = (ROOT / "docs" / "settings.md").read_text().split("\n## ")
 
     section = next(text for text in sections if text.startswith(f"`consumers.{consumer}`\n"))

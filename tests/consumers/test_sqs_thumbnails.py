@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ from PIL import Image as Pillow
 
 from consumers import sqs_thumbnails
 from pipeline import bootstrap
+from pipeline.detection.anomaly import timestamp_text
 from pipeline.flows.thumbnails.keys import source_key
-from pipeline.flows.uploads.ports import Analysis
-from pipeline.images import Image, ThumbnailJob, Upload, encode_job
+from pipeline.images import Image, ThumbnailJob, encode_job
 from pipeline.metrics import Metric
 from tests.fakes.image_account import (
     ENVIRONMENT,
@@ -28,7 +29,6 @@ from tests.fakes.pictures import bomb, encoded, jpeg, picture
 CONTEXT: Any = None
 KEY = "uploads/u1/holiday/beach 1.jpg"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ANALYSIS = Analysis(labels=(), unsafe=(), model="test")
 
 
 @pytest.fixture
@@ -44,14 +44,34 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
 
 def labelled(
-    account: Account, body: bytes, *, key: str = KEY, sequencer: str = "0064D3", minute: int = 0
+    account: Account,
+    body: bytes,
+    *,
+    key: str = KEY,
+    sequencer: str = "0064D3",
+    minute: int = 0,
+    is_versioned: bool = True,
 ) -> str:
     """Put an image whose labels are known, and return the body of its job."""
-    image = Image(bucket="content", key=key, version_id=account.put(key, body), sequencer=sequencer)
+    version_id = account.put(key, body)
+    image = Image(
+        bucket="content",
+        key=key,
+        version_id=version_id if is_versioned else "",
+        sequencer=sequencer,
+    )
     uploaded_at = NOON.replace(minute=minute)
-    upload = Upload(image=image, size_bytes=len(body), uploaded_at=uploaded_at)
-    store = bootstrap.image_store(bootstrap.thumbnail_settings())
-    store.keep_analysis(upload, ANALYSIS)
+    account.dynamodb.put_item(
+        TableName="images",
+        Item={
+            "image_key": {"S": image.image_key},
+            "version": {"S": image.version},
+            "job_id": {"S": image.job_id},
+            "user_id": {"S": image.user_id},
+            "uploaded_at": {"S": timestamp_text(uploaded_at)},
+            "status": {"S": "labelled"},
+        },
+    )
     return encode_job(ThumbnailJob(job_id=image.job_id, image=image, uploaded_at=uploaded_at))
 
 
@@ -178,7 +198,7 @@ def test_a_key_whose_thumbnails_would_have_too_long_keys_is_recorded(account: Ac
 
     (row,) = account.rows()
     assert failed == []
-    assert row["detail"]["S"] == "its thumbnails would have keys of 1055 bytes"
+    assert row["detail"]["S"] == "its thumbnails would have keys of 1050 bytes"
 
 
 def test_a_job_whose_row_is_gone_leaves_nothing_behind(account: Account) -> None:
@@ -192,6 +212,34 @@ def test_a_job_whose_row_is_gone_leaves_nothing_behind(account: Account) -> None
 
     assert failed == []
     assert (account.rows(), account.keys("thumbnails/")) == ([], [])
+
+
+def test_a_user_who_is_erased_meanwhile_leaves_no_thumbnail(account: Account) -> None:
+    body = labelled(account, jpeg())
+    (row,) = account.rows()
+    key = {name: row[name] for name in ("image_key", "version")}
+    client = bootstrap.image_objects(bootstrap.thumbnail_settings())._client  # type: ignore[attr-defined]  # S3's
+
+    def erase(**_: object) -> None:
+        erasure = Thread(  # not a call of the consumer's
+            target=account.dynamodb.delete_item, kwargs={"TableName": "images", "Key": key}
+        )
+        erasure.start()
+        erasure.join()
+
+    client.meta.events.register("after-call.s3.PutObject", erase)
+
+    failed = handle(body)
+
+    assert failed == []
+    assert (account.rows(), account.keys("thumbnails/")) == ([], [])
+
+
+def test_an_image_of_a_bucket_without_versions_is_read_as_it_is(account: Account) -> None:
+    failed = handle(labelled(account, jpeg(), is_versioned=False))
+
+    assert failed == []
+    assert [row["status"]["S"] for row in account.rows()] == ["ready"]
 
 
 def test_the_rest_of_a_batch_does_not_suffer_from_one_message(account: Account) -> None:

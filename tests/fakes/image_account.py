@@ -1,4 +1,4 @@
-"""The account of the image consumers on moto: bucket, tables and queue, and events in AWS's shapes."""
+"""The account of the image consumers on moto, and the events of S3 and SQS in their shapes."""
 
 import json
 from collections.abc import Mapping

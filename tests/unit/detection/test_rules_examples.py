@@ -9,6 +9,8 @@ import pytest
 from msgspec import UNSET
 
 import pipeline.detection
+from pipeline.detection.account_rules import AccountRule
+from pipeline.detection.image_rules import ImageRule
 from pipeline.detection.rules import default_rules
 from pipeline.detection.user_rules import UserRule
 from pipeline.events import decode
@@ -76,8 +78,10 @@ def sent(example: UserExample) -> Iterator[Sent]:
 
 
 ALL = [rule for rule in default_rules().all() if rule.detector != "health"]
-RULES = [rule.id for rule in ALL if not isinstance(rule, UserRule)]
-USER_RULES = [rule.id for rule in ALL if isinstance(rule, UserRule)]
+RULES = [rule.id for rule in ALL if not isinstance(rule, UserRule | ImageRule)]
+USER_RULES = [
+    rule.id for rule in ALL if isinstance(rule, UserRule) and not isinstance(rule, AccountRule)
+]
 
 
 @pytest.mark.parametrize(
@@ -125,4 +129,6 @@ def test_every_rule_of_a_fold_has_an_example_that_fires_and_one_that_does_not(ru
 def test_every_example_file_belongs_to_a_rule_of_a_fold() -> None:
     files = {path.stem for path in EXAMPLES.glob("*.toml")}
 
-    assert files == {*RULES, *USER_RULES}
+    images = {rule.id for rule in ALL if isinstance(rule, ImageRule)}  # see test_images.py
+    accounts = {rule.id for rule in ALL if isinstance(rule, AccountRule)}  # test_accounts_examples
+    assert files == {*RULES, *USER_RULES, *images, *accounts}
