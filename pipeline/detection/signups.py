@@ -102,7 +102,7 @@ class DomainDetector:
         usual = self._usual(state, domain, at)
         learned = self._learn(state, recent, at)
         size = max(end - start for start, end in spans(recent, at, usual.span_s))
-        if size <= usual.allowed:
+        if size <= usual.allowed or (self._is_public(domain) and not self._is_known(state, at)):
             return learned, ()
         rule, ratio = self.rule, size / usual.allowed
         burst, edge = strike(state.burst, rule.quiet_s, change.timestamp, ratio, rule.severity)
@@ -118,7 +118,7 @@ class DomainDetector:
         A rate that would allow more than is kept is judged over less time instead.
         """
         rule = self.rule
-        floor = rule.public_count if domain in rule.public_domains else rule.count
+        floor = rule.public_count if self._is_public(domain) else rule.count
         rate = self._rate(state, at)
         allowed = rule.factor * rate * rule.span_s
         if allowed <= floor:
@@ -126,6 +126,13 @@ class DomainDetector:
         if allowed <= MAX_CHANGES:
             return Usual(int(allowed), rule.span_s, rate * 3600)
         return Usual(MAX_CHANGES, MAX_CHANGES / (rule.factor * rate), rate * 3600)
+
+    def _is_public(self, domain: str) -> bool:
+        return domain in self.rule.public_domains
+
+    def _is_known(self, state: DomainState, at: float) -> bool:
+        """Tell whether the domain has been seen for long enough to know how busy it always is."""
+        return bool(state.weight) and at - state.since >= self.rule.memory_s / _KNOWN_AFTER
 
     def _rate(self, state: DomainState, at: float) -> float:
         """Return the domain's sign-ups per second over the time that is remembered."""
