@@ -19,7 +19,7 @@ MAX_SEQUENCE_DIGITS: Final = 40
 Sequence40 = Annotated[str, Meta(pattern="^[0-9]{40}$", max_length=40)]
 """A sequence number of UsersTable's stream, filled up with zeros: text order is its order."""
 
-Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)]
+Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$(?!\n)", max_length=320)]
 Address = Annotated[str, Meta(max_length=45)]
 Secret = Annotated[str, Meta(min_length=1, max_length=1024)]
 
