@@ -44,3 +44,21 @@ def test_every_goal_is_printed_with_its_figure(event_flow: str) -> None:
         "at most 6 times the bare limit",
         "at least 6,900 records/s",
     ]
+
+
+def test_thumbnails_are_measured_in_each_format_with_their_goals() -> None:
+    command = [sys.executable, "-m", "benchmarks.thumbnails", "--megapixels", "1", "--rounds", "1"]
+
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert run.returncode == 0, run.stderr
+    assert re.findall(r"^(\w+) +[\d.]+ MB(?: +[\d.]+){5}$", run.stdout, re.MULTILINE) == [
+        "JPEG",
+        "PNG",
+        "WEBP",
+    ]
+    goals = re.findall(r"^goal: (.+?) +measured: .+(?:met|MISSED)$", run.stdout, re.MULTILINE)
+    assert goals == [
+        "JPEG: at most 0.35 times the blog's CPU",
+        "JPEG: at most 60 MB of memory",
+    ]

@@ -154,7 +154,7 @@ def _opaque_if_possible(picture: Pillow.Image) -> Pillow.Image:
 def _shrunk(picture: Pillow.Image, target: tuple[int, int]) -> Pillow.Image:
     if picture.size == target:
         return picture.copy()
-    return picture.resize(target, Pillow.Resampling.LANCZOS, reducing_gap=2.0)
+    return picture.resize(target, Pillow.Resampling.BICUBIC, reducing_gap=2.0)
 
 
 def _encoded(picture: Pillow.Image, size: int) -> Thumbnail:
