@@ -19,7 +19,9 @@ KINDS: Final[Mapping[str, str]] = {
 """The types of resources that hold or pass on data, and what people call them."""
 
 _SOURCE_PROPERTIES: Final = ("Stream", "Queue", "Bucket", "Topic", "EventSourceArn")
-_WRITING: Final = re.compile(r"(BatchWrite|PartiQL(Insert|Update)|Publish|Put|Send|Update)")
+_WRITING: Final = re.compile(
+    r"(BatchWrite|Delete(Item|Object)|PartiQL(Insert|Update)|Publish|Put|Send|Update)"
+)
 _READING: Final = re.compile(r"(BatchGet|Get|PartiQLSelect|Query|Scan)")
 _REFERENCE: Final = re.compile(r"^\$\{(\w+)(?:\.\w+)?\}")
 

@@ -3,7 +3,12 @@ import dataclasses
 import pytest
 
 from pipeline.errors import SettingsError
-from pipeline.settings import DynamodbAlertsSettings, KinesisEventsSettings
+from pipeline.settings import (
+    DynamodbAlertsSettings,
+    DynamodbUsersSettings,
+    KinesisEventsSettings,
+    SqsOnboardingSettings,
+)
 
 ENVIRONMENT = {
     "ACTIVITIES_TABLE": "activities",
@@ -21,6 +26,16 @@ ENVIRONMENT = {
     "ENVIRONMENT": "prod",
     "ALERT_TTL_DAYS": "400",
     "RUNBOOK_URL": "https://example.org/runbook",
+    "USERS_TABLE": "users",
+    "AUDIT_TABLE": "audit",
+    "AUDIT_TTL_DAYS": "365",
+    "PROFILES_TABLE": "profiles",
+    "IMAGES_TABLE": "images",
+    "CONTENT_BUCKET": "content",
+    "ONBOARDING_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/onboarding",
+    "IDEMPOTENCY_TABLE": "idempotency",
+    "IDEMPOTENCY_TTL_DAYS": "90",
+    "NOTIFICATIONS_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:notifications",
 }
 
 
@@ -51,11 +66,21 @@ def test_variables_of_other_functions_are_no_matter() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [KinesisEventsSettings, DynamodbAlertsSettings],
-    ids=["kinesis_events", "dynamodb_alerts"],
+    [
+        KinesisEventsSettings,
+        DynamodbAlertsSettings,
+        DynamodbUsersSettings,
+        SqsOnboardingSettings,
+    ],
+    ids=["kinesis_events", "dynamodb_alerts", "dynamodb_users", "sqs_onboarding"],
 )
 def test_no_setting_has_a_default(
-    settings: type[KinesisEventsSettings | DynamodbAlertsSettings],
+    settings: type[
+        KinesisEventsSettings
+        | DynamodbAlertsSettings
+        | DynamodbUsersSettings
+        | SqsOnboardingSettings
+    ],
 ) -> None:
     for field in dataclasses.fields(settings):
         variable = field.name.upper()

@@ -33,7 +33,7 @@ def test_the_picture_of_the_template_shows_every_function_and_mapping() -> None:
 
 
 def test_the_picture_of_the_alert_function_is_as_designed() -> None:
-    _, block, _ = _run().split("\n\n")
+    (block,) = [one for one in _run().split("\n\n") if one.startswith(ANOMALIES_TO_ALERTS)]
 
     assert block.splitlines() == [
         ANOMALIES_TO_ALERTS + " ──┬◄─► AlertsTable (DynamoDB)",

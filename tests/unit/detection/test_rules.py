@@ -111,11 +111,18 @@ def test_the_texts_of_every_rule_are_found_by_its_id() -> None:
         "impossible_travel",
         "failed_login_user",
         "failed_login_address",
+        "account_takeover",
+        "mass_deletion",
+        "signup_domain",
+        "signup_address",
+        "unsafe_content",
+        "hostile_images",
         "pipeline_record_defect",
         "pipeline_refused_records",
         "pipeline_stray_key",
         "pipeline_poison_record",
         "pipeline_fact_defect",
+        "pipeline_user_refused",
     ]
     assert texts["pipeline_stray_key"].runbook == "Stray key"
 
