@@ -97,7 +97,7 @@ class UserFlow:
     ) -> None:
         by_id = {record.change_id: record for record in portion}
         changes, bad = _read(portion)
-        rows = [audit_row(change) for change in changes if change.kind == "MODIFY"]
+        rows = [audit_row(change) for change in changes if change.changed]
         if rows:
             self._sink.write(rows, [], [], remaining_s)
         jobs = [job for change in changes for job in _jobs(change)]

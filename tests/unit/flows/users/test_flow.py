@@ -191,6 +191,14 @@ def test_quarantine_holds_the_record_as_it_came() -> None:
     assert line["record_id"] == f"{4:032x}"
 
 
+def test_a_new_expiry_alone_is_not_worth_an_audit_row() -> None:
+    account = FakeUsersAccount()
+
+    report = take(account, record(1, "MODIFY", now={"expires_at": {"N": "1800000000"}}))
+
+    assert (report.taken, report.audit_rows, account.audit) == (1, 0, {})
+
+
 def test_a_removal_needs_no_image_at_all() -> None:
     account = FakeUsersAccount()
     account.content = {"u1": 1}
