@@ -7,7 +7,9 @@ from pipeline.settings import (
     DynamodbAlertsSettings,
     DynamodbUsersSettings,
     KinesisEventsSettings,
+    S3UploadsSettings,
     SqsOnboardingSettings,
+    SqsThumbnailsSettings,
 )
 
 ENVIRONMENT = {
@@ -23,6 +25,7 @@ ENVIRONMENT = {
     "ALERTS_TABLE": "alerts",
     "ALERTS_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:alerts",
     "ONCALL_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:oncall",
+    "THUMBNAIL_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/thumbnails",
     "ENVIRONMENT": "prod",
     "ALERT_TTL_DAYS": "400",
     "RUNBOOK_URL": "https://example.org/runbook",
@@ -71,8 +74,17 @@ def test_variables_of_other_functions_are_no_matter() -> None:
         DynamodbAlertsSettings,
         DynamodbUsersSettings,
         SqsOnboardingSettings,
+        S3UploadsSettings,
+        SqsThumbnailsSettings,
     ],
-    ids=["kinesis_events", "dynamodb_alerts", "dynamodb_users", "sqs_onboarding"],
+    ids=[
+        "kinesis_events",
+        "dynamodb_alerts",
+        "dynamodb_users",
+        "sqs_onboarding",
+        "s3_uploads",
+        "sqs_thumbnails",
+    ],
 )
 def test_no_setting_has_a_default(
     settings: type[
@@ -80,6 +92,8 @@ def test_no_setting_has_a_default(
         | DynamodbAlertsSettings
         | DynamodbUsersSettings
         | SqsOnboardingSettings
+        | S3UploadsSettings
+        | SqsThumbnailsSettings
     ],
 ) -> None:
     for field in dataclasses.fields(settings):
