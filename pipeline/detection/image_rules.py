@@ -45,4 +45,3 @@ class HostileImages(ImageRule, frozen=True, kw_only=True, forbid_unknown_fields=
     span_s: Positive
     count: Annotated[int, Meta(ge=2, le=1000)]
     quiet_s: Positive
-
