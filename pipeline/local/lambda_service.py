@@ -10,12 +10,14 @@ from typing import Final, Literal
 from pipeline.local.checkpoints import Checkpoints
 from pipeline.local.deployment import Deployment, EventSourceMapping, Function
 from pipeline.local.endpoint import Endpoint
+from pipeline.local.execution.faults import FaultKind, InvocationFaults
 from pipeline.local.execution.outcome import FunctionError, Outcome
 from pipeline.local.execution.workers import (
-    DEFAULT_MAX_WORKERS,
+    MAX_CONCURRENCY,
     FunctionWorkers,
     InvocationCounters,
 )
+from pipeline.local.faults import FaultPlan
 from pipeline.local.semantics.stream_mapping import MappingPolicy
 from pipeline.local.sources.dynamodb import DynamodbReader
 from pipeline.local.sources.kinesis import KinesisReader
@@ -37,11 +39,12 @@ class RunEvent:
     """Something that happened in the run, for the user's eyes.
 
     A `log` is a line of a function's output; a `failure` is an invocation that failed, with the
-    worker's last lines; a `problem` is anything else the user must know. `subject` is the logical
-    id of the function or mapping.
+    worker's last lines; a `fault` is one that the user has asked for; a `note` tells where the run
+    differs from the template; a `problem` is anything else the user must know. `subject` is the
+    logical id of the function or mapping.
     """
 
-    kind: Literal["log", "failure", "problem"]
+    kind: Literal["log", "failure", "fault", "note", "problem"]
     subject: str
     message: str
     lines: tuple[str, ...] = ()
@@ -55,13 +58,14 @@ class LambdaSettings:
     """How the local Lambda differs from the real one.
 
     The waits are shorter: `poll_interval_s` between polls of an idle shard, and `backoff_scale`
-    times Lambda's own between attempts. `seed` decides which worker gets which batch. At the end,
-    invocations in flight get `stop_grace_s` to finish.
+    times Lambda's own between attempts. A function runs at most `max_concurrency` invocations at
+    once; `seed` decides which worker gets which of them. At the end, invocations in flight get
+    `stop_grace_s` to finish.
     """
 
     poll_interval_s: float = 0.1
     backoff_scale: float = 0.2
-    max_workers: int = DEFAULT_MAX_WORKERS
+    max_concurrency: int = MAX_CONCURRENCY
     seed: int = 0
     stop_grace_s: float = 2.0
 
@@ -80,6 +84,7 @@ class LambdaService:
         checkpoints: Where the mappings resume.
         on_event: Called from several threads.
         settings: The differences from the real Lambda.
+        faults: What is to go wrong with invocations.
         clock: Seconds since the epoch.
     """
 
@@ -92,6 +97,7 @@ class LambdaService:
         checkpoints: Checkpoints,
         on_event: OnEvent,
         settings: LambdaSettings | None = None,
+        faults: FaultPlan | None = None,
         clock: Callable[[], float] = time.time,  # noqa: TID251  the clock is given here
     ) -> None:
         self._deployment = deployment
@@ -101,6 +107,9 @@ class LambdaService:
         self._settings = settings or LambdaSettings()
         self._clock = clock
         self._last_failure: dict[str, str] = {}
+        self._faults: dict[str, InvocationFaults] = {}
+        if faults:
+            self._faults = {name: InvocationFaults(faults, name) for name in deployment.functions}
         self._workers = {
             logical_id: FunctionWorkers(
                 function,
@@ -108,8 +117,10 @@ class LambdaService:
                 directory=directory,
                 on_log=self._log,
                 on_failure=self._failed,
-                max_workers=self._settings.max_workers,
+                on_fault=self._struck,
+                max_concurrency=self._settings.max_concurrency,
                 seed=self._settings.seed,
+                faults=self._faults.get(logical_id),
                 clock=clock,
             )
             for logical_id, function in deployment.functions.items()
@@ -121,6 +132,10 @@ class LambdaService:
         """What each function has done so far, by logical id."""
         return {name: workers.counters for name, workers in self._workers.items()}
 
+    def faults(self) -> dict[str, dict[str, int]]:
+        """Count the faults of invocations that have struck: function, kind, number."""
+        return {name: faults.counts() for name, faults in self._faults.items()}
+
     def start(self) -> None:
         """Take the starting position of every mapping, then start polling.
 
@@ -130,6 +145,11 @@ class LambdaService:
         self._sources = tuple(
             MappingSource(self._context(mapping)) for mapping in self._deployment.mappings
         )
+        for name, workers in self._workers.items():
+            if workers.cut_to is not None:
+                reserved = workers.function.reserved_concurrency
+                text = f"{reserved} invocations at once are reserved, {workers.cut_to} run here"
+                self._on_event(RunEvent("note", name, text))
         for source in self._sources:
             source.start()
 
@@ -232,6 +252,9 @@ class LambdaService:
 
     def _log(self, function: Function, line: str) -> None:
         self._on_event(RunEvent("log", function.logical_id, line))
+
+    def _struck(self, function: Function, kind: FaultKind) -> None:
+        self._on_event(RunEvent("fault", function.logical_id, f"injected: {kind}"))
 
     def _failed(self, function: Function, error: FunctionError, tail: tuple[str, ...]) -> None:
         message = f"{error.error_type}: {error.message}"

@@ -15,6 +15,7 @@ from pipeline.local.deploy import deploy
 from pipeline.local.deployment import Deployment
 from pipeline.local.endpoint import Endpoint
 from pipeline.local.execution.workers import InvocationCounters
+from pipeline.local.faults import FaultPlan
 from pipeline.local.lambda_service import (
     LambdaService,
     LambdaSettings,
@@ -54,6 +55,7 @@ class LocalRun:
         endpoint: The endpoint to run on, started by the run; an own moto server without one.
         on_event: Told of log lines, failures and problems, from several threads.
         settings: How the local Lambda differs from the real one.
+        faults: What is to go wrong with invocations. Faults of AWS calls are the endpoint's.
     """
 
     endpoint: Endpoint
@@ -69,6 +71,7 @@ class LocalRun:
         endpoint: Endpoint | None = None,
         on_event: OnEvent = lambda event: None,  # noqa: ARG005  nobody listens
         settings: LambdaSettings | None = None,
+        faults: FaultPlan | None = None,
     ) -> None:
         self.endpoint = endpoint or Endpoint()
         self._template = template
@@ -77,6 +80,7 @@ class LocalRun:
         self._parameters = dict(parameters or {})
         self._on_event = on_event
         self._settings = settings
+        self._faults = faults
         self._exit = ExitStack()
 
     @property
@@ -133,6 +137,7 @@ class LocalRun:
                 checkpoints=Checkpoints(None if own else self._directory / "checkpoints.json"),
                 on_event=self._on_event,
                 settings=self._settings,
+                faults=self._faults,
             )
             stack.callback(self._lambda.close)
             self._lambda.start()
