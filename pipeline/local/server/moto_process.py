@@ -9,9 +9,12 @@ import logging
 import os
 import sys
 import threading
+import time
 from typing import Any
 
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
+from moto.kinesis.models import kinesis_backends
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -19,6 +22,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
+from pipeline.local.server.kinesis import Kinesis
 from pipeline.local.server.usage import UsageMeter
 
 
@@ -55,13 +59,21 @@ def _secondary_index_keys(table_name: str) -> list[list[str]]:
     ]
 
 
+def _stream(region: str, arn: str | None, name: str | None) -> Any:  # noqa: ANN401  moto's
+    """Find moto's stream of an ARN or a name."""
+    account = DEFAULT_ACCOUNT_ID
+    if arn:
+        region, account, name = *arn.split(":")[3:5], arn.partition("/")[2]
+    return kinesis_backends[account][region].streams.get(name or "")
+
+
 def main() -> None:
     """Serve moto until standard input ends."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    application: Any = UsageMeter(
-        DomainDispatcherApplication(create_backend_app), _secondary_index_keys
-    )
+    application: Any = DomainDispatcherApplication(create_backend_app)
+    application = Kinesis(application, _stream, time.time)  # noqa: TID251  the clock is given here
+    application = UsageMeter(application, _secondary_index_keys)
     server = make_server(
         "127.0.0.1", 0, application, threaded=True, request_handler=_KeepAliveHandler
     )
