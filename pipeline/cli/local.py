@@ -11,11 +11,13 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline.cli.faults import fault_table, faults_option
 from pipeline.cli.inbox import Inbox
 from pipeline.cli.producer import PutError
 from pipeline.cli.report import make_console, print_page
 from pipeline.cli.stack import published
 from pipeline.local.endpoint import Endpoint, EndpointError
+from pipeline.local.faults import FaultPlan
 from pipeline.local.intrinsics import TemplateError
 from pipeline.local.resources.handler import DeployError
 from pipeline.local.run import LocalRun, RunError, RunEvent
@@ -34,8 +36,9 @@ template_option = click.option(
 
 @click.command()
 @template_option
+@faults_option
 @click.option("--logs", is_flag=True, help="Show every line that the functions log.")
-def local(template: Path, *, logs: bool) -> None:
+def local(template: Path, faults: FaultPlan | None, *, logs: bool) -> None:
     """Keep the template running on this machine until Ctrl-C, and show the pages as they arrive.
 
     AWS_ENDPOINT_URL in the environment points it at another endpoint than its own. While it is up,
@@ -44,7 +47,7 @@ def local(template: Path, *, logs: bool) -> None:
     console = make_console()
     with (
         plain_words(),
-        open_local_run(template, "local", console, logs=logs) as run,
+        open_local_run(template, "local", console, faults=faults, logs=logs) as run,
         published(run, "streamwarden-local"),
     ):
         _print_usage(console, run)
@@ -60,15 +63,25 @@ def local(template: Path, *, logs: bool) -> None:
                     print_page(console, page)
         except KeyboardInterrupt:
             console.print("\nstopping")
+            if faults:
+                console.print(fault_table(run.faults()))
 
 
-def open_local_run(template: Path, name: str, console: Console, *, logs: bool = False) -> LocalRun:
+def open_local_run(
+    template: Path,
+    name: str,
+    console: Console,
+    *,
+    faults: FaultPlan | None = None,
+    logs: bool = False,
+) -> LocalRun:
     """Return a local run that tells its failures on the console; it is yet to be entered.
 
     Args:
         template: The SAM template.
         name: Tells the stack and the run's directory from those of other runs.
         console: Where failures are shown, and log lines if wanted.
+        faults: What is to go wrong.
         logs: Whether every log line is shown.
     """
     console.print(f"deploying {template}")
@@ -78,13 +91,15 @@ def open_local_run(template: Path, name: str, console: Console, *, logs: bool = 
         stack_name=f"streamwarden-{name}",
         endpoint=Endpoint.from_environment(os.environ),
         on_event=event_printer(console, logs=logs),
+        faults=faults,
     )
 
 
 def event_printer(console: Console, *, logs: bool) -> Callable[[RunEvent], None]:
     """Return what shows the events of a run; safe to call from several threads.
 
-    A failure that comes again as before is shown again only at its 10th, 100th … time.
+    What comes again as before is shown again only at its 10th, 100th … time. A failure is red, what
+    the user has asked for or may expect is yellow.
     """
     seen: Counter[tuple[str, str]] = Counter()
     lock = threading.Lock()
@@ -102,7 +117,8 @@ def event_printer(console: Console, *, logs: bool) -> Callable[[RunEvent], None]
         again = f" ({times} times)" if times > 1 else ""
         lines = "".join(f"\n    {escape(line)}" for line in event.lines)
         headline = escape(f"{event.subject}: {event.message}{again}")
-        console.print(f"[red]{event.kind}[/red] {headline}{lines}", soft_wrap=True)
+        colour = "yellow" if event.kind in {"fault", "note"} else "red"
+        console.print(f"[{colour}]{event.kind}[/{colour}] {headline}{lines}", soft_wrap=True)
 
     return show
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import NoReturn, Self
+from typing import NamedTuple, NoReturn, Self
 
 from pipeline.local.checkpoints import Checkpoints
 from pipeline.local.deploy import deploy
@@ -24,7 +24,7 @@ from pipeline.local.lambda_service import (
     RunEvent,
 )
 
-__all__ = ["DrainProgress", "DrainTimeoutError", "LocalRun", "RunError", "RunEvent"]
+__all__ = ["DrainProgress", "DrainTimeoutError", "FaultCount", "LocalRun", "RunError", "RunEvent"]
 
 _DRAIN_CHECK_S = 0.05
 
@@ -39,6 +39,14 @@ class DrainProgress:
 
     records_read: int
     pending: tuple[str, ...]
+
+
+class FaultCount(NamedTuple):
+    """How often a kind of injected fault has struck a function, by its logical id."""
+
+    function: str
+    kind: str
+    times: int
 
 
 class LocalRun:
@@ -87,6 +95,14 @@ class LocalRun:
     def invocations(self) -> Mapping[str, InvocationCounters]:
         """What each function has done so far, by logical id."""
         return self._lambda.invocations
+
+    def faults(self) -> list[FaultCount]:
+        """Count the injected faults so far, by function and kind."""
+        return [
+            FaultCount(function, kind, times)
+            for function, counts in sorted(self._lambda.faults().items())
+            for kind, times in sorted(counts.items())
+        ]
 
     def is_drained(self) -> bool:
         """Whether all that is in the streams at this moment is settled, and nothing follows of it.

@@ -1,7 +1,8 @@
 """The faults of a function's invocations: which invocation meets which one.
 
 The chance in `FaultPlan.rate` suits the thousands of calls of a run, not its dozens of invocations:
-an invocation meets a fault with `INVOCATION_FACTOR` times that chance. What each fault is:
+an invocation meets a fault with `INVOCATION_FACTOR` times that chance, at most `MAX_CHANCE`. What
+each fault is:
 
 - throttled: the source is told that the function was not reached, and it was not.
 - answer lost: the function has succeeded, the source is told that it was not reached. So the same
@@ -25,6 +26,7 @@ from typing import Final, Literal
 from pipeline.local.faults import FaultPlan
 
 INVOCATION_FACTOR: Final = 10
+MAX_CHANCE: Final = 0.5
 MAX_SKEW_S: Final = 3.0
 SUSPENSION_S: Final = 0.5
 
@@ -56,7 +58,7 @@ class InvocationFaults:
     def __init__(self, plan: FaultPlan, function: str) -> None:
         self._plan = plan
         self._function = function
-        self._chance = min(plan.rate * INVOCATION_FACTOR, 1.0)
+        self._chance = min(plan.rate * INVOCATION_FACTOR, MAX_CHANCE)
         self._invocations = self._workers = 0
         self._struck: Counter[str] = Counter()
         self._lock = threading.Lock()

@@ -181,9 +181,7 @@ class FunctionWorkers:
     def _has_room(self) -> bool:
         return len(self._slots) - len(self._free) < self._concurrency
 
-    def _invoke_on(
-        self, slot: int, request_id: str, event: bytes, fault: Fault | None
-    ) -> Outcome:
+    def _invoke_on(self, slot: int, request_id: str, event: bytes, fault: Fault | None) -> Outcome:
         worker = self._worker(slot)
         started = time.monotonic()
         outcome = worker.invoke(

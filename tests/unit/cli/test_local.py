@@ -37,6 +37,12 @@ def test_log_lines_are_shown_only_when_asked_for() -> None:
     assert _shown(event, logs=True) == 'KinesisEventsFunction: {"message":"batch processed"}\n'
 
 
+def test_what_the_user_has_asked_for_is_told_from_a_failure() -> None:
+    event = RunEvent("fault", "KinesisEventsFunction", "injected: crash")
+
+    assert _shown(event) == "fault KinesisEventsFunction: injected: crash\n"
+
+
 def test_a_failure_that_comes_again_is_shown_at_each_power_of_ten() -> None:
     console = Console(width=60, file=io.StringIO(), record=True)
     show = event_printer(console, logs=False)
