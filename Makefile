@@ -47,8 +47,9 @@ check: $(VENV)/dev.stamp ## run the checks alone: format, lint, types, imports, 
 schemas: $(VENV)/run.stamp ## write schemas/ anew from pipeline/events.py
 	@$(BIN)/streamwarden schemas
 
-bench: $(VENV)/dev.stamp ## run the benchmarks: decoding, and the event flow against two peers
+bench: $(VENV)/dev.stamp ## run the benchmarks: decoding, the local event sources, the event flow
 	@$(BIN)/python -m benchmarks.decode
+	@$(BIN)/python -m benchmarks.event_sources
 	@$(BIN)/python -W ignore::UserWarning -m benchmarks.event_flow $(ARGS)
 
 build: $(VENV)/run.stamp ## build the wheel into build/dist; the Lambda artefact comes later
