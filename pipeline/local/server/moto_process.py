@@ -17,24 +17,13 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.kinesis.models import kinesis_backends
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
-    MotoRequestHandler,
     create_backend_app,
 )
 from werkzeug.serving import make_server
 
+from pipeline.local.server.http_handler import KeepAliveHandler
 from pipeline.local.server.kinesis import Kinesis
 from pipeline.local.server.usage import UsageMeter
-
-
-class _KeepAliveHandler(MotoRequestHandler):
-    """Answer many requests per connection; werkzeug's default is one."""
-
-    protocol_version = "HTTP/1.1"
-    # Headers and body leave in two writes; Nagle's algorithm holds the second back for 40 ms.
-    disable_nagle_algorithm = True
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Keep served requests out of the log, which is shown when the server fails."""
 
 
 def _end_with_parent() -> None:
@@ -75,7 +64,7 @@ def main() -> None:
     application = Kinesis(application, _stream, time.time)  # noqa: TID251  the clock is given here
     application = UsageMeter(application, _secondary_index_keys)
     server = make_server(
-        "127.0.0.1", 0, application, threaded=True, request_handler=_KeepAliveHandler
+        "127.0.0.1", 0, application, threaded=True, request_handler=KeepAliveHandler
     )
     # moto composes URLs, such as those of queues, with this port where it has no request at hand.
     os.environ["MOTO_PORT"] = str(server.port)

@@ -3,16 +3,22 @@
 import io
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 OWN_CALLER: Final = "test"
 """The access key under which the local run itself signs: its deployer, event sources, readers."""
 
 Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
+
+
+@runtime_checkable
+class _Closeable(Protocol):
+    def close(self) -> None: ...
 
 
 class Signer(NamedTuple):
@@ -59,3 +65,20 @@ def read_body(environ: Environ) -> bytes:
 def with_body(environ: Environ, body: bytes) -> Environ:
     """Return the same request with another body."""
     return {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+
+
+def call(application: Application, environ: Environ) -> tuple[str, Headers, bytes]:
+    """Let an application answer, and return status, headers and body instead of sending them."""
+    answer: list[Any] = []
+
+    def start_response(status: str, headers: Headers, *_: Any) -> None:  # noqa: ANN401  WSGI
+        answer[:] = status, headers
+
+    parts = application(environ, start_response)
+    try:
+        body = b"".join(parts)
+    finally:
+        if isinstance(parts, _Closeable):
+            parts.close()
+    status, headers = answer
+    return status, headers, body
