@@ -2,7 +2,7 @@
 
 It binds a free port of the loopback interface, prints the number on one line and serves until
 its standard input ends. The pipe ends when the parent closes it or dies, even by `kill -9`, so no
-process outlives the local run.
+process outlives the local run. Seed and rate of a `FaultPlan` may be its arguments.
 """
 
 import logging
@@ -21,6 +21,8 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
+from pipeline.local.faults import FaultPlan
+from pipeline.local.server.faults import FaultyCalls
 from pipeline.local.server.http_handler import KeepAliveHandler
 from pipeline.local.server.kinesis import Kinesis
 from pipeline.local.server.usage import UsageMeter
@@ -63,6 +65,10 @@ def main() -> None:
     application: Any = DomainDispatcherApplication(create_backend_app)
     application = Kinesis(application, _stream, time.time)  # noqa: TID251  the clock is given here
     application = UsageMeter(application, _secondary_index_keys)
+    if sys.argv[1:]:
+        seed, rate = sys.argv[1:]
+        # Outside of the meter: AWS bills what it executes, also when the reply is lost.
+        application = FaultyCalls(application, FaultPlan(int(seed), float(rate)), time.sleep)
     server = make_server(
         "127.0.0.1", 0, application, threaded=True, request_handler=KeepAliveHandler
     )
