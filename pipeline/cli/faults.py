@@ -47,13 +47,13 @@ faults_option = click.option(
 
 
 def fault_table(counts: Sequence[FaultCount]) -> Table:
-    """Lay out how often each kind of fault has struck each function."""
+    """Lay out how often each kind of fault has struck what of each function."""
     table = Table(title="Injected faults", box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("function")
-    table.add_column("fault")
+    for name in ("function", "what of it", "fault"):
+        table.add_column(name)
     table.add_column("times", justify="right")
     for count in counts:
-        table.add_row(count.function, count.kind, str(count.times))
+        table.add_row(count.function, count.place, count.kind, str(count.times))
     table.add_section()
-    table.add_row("all", "", str(sum(count.times for count in counts)))
+    table.add_row("all", "", "", str(sum(count.times for count in counts)))
     return table

@@ -89,7 +89,7 @@ def open_local_run(
         template,
         directory=RUN_DIRECTORY / name,
         stack_name=f"streamwarden-{name}",
-        endpoint=Endpoint.from_environment(os.environ),
+        endpoint=Endpoint.from_environment(os.environ, faults=faults),
         on_event=event_printer(console, logs=logs),
         faults=faults,
     )

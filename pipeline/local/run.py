@@ -3,9 +3,11 @@
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NamedTuple, NoReturn, Self
@@ -42,9 +44,14 @@ class DrainProgress:
 
 
 class FaultCount(NamedTuple):
-    """How often a kind of injected fault has struck a function, by its logical id."""
+    """How often a kind of injected fault has struck.
+
+    `function` is a logical id; `place` says what went wrong, its invocation or its calls of a
+    service.
+    """
 
     function: str
+    place: str
     kind: str
     times: int
 
@@ -63,7 +70,8 @@ class LocalRun:
         endpoint: The endpoint to run on, started by the run; an own moto server without one.
         on_event: Told of log lines, failures and problems, from several threads.
         settings: How the local Lambda differs from the real one.
-        faults: What is to go wrong with invocations. Faults of AWS calls are the endpoint's.
+        faults: What is to go wrong with invocations, and on an own endpoint with calls of AWS;
+            an endpoint that is given has a plan of its own.
     """
 
     endpoint: Endpoint
@@ -81,7 +89,7 @@ class LocalRun:
         settings: LambdaSettings | None = None,
         faults: FaultPlan | None = None,
     ) -> None:
-        self.endpoint = endpoint or Endpoint()
+        self.endpoint = endpoint or Endpoint(faults=faults)
         self._template = template
         self._directory = directory
         self._stack_name = stack_name
@@ -97,12 +105,27 @@ class LocalRun:
         return self._lambda.invocations
 
     def faults(self) -> list[FaultCount]:
-        """Count the injected faults so far, by function and kind."""
-        return [
-            FaultCount(function, kind, times)
-            for function, counts in sorted(self._lambda.faults().items())
-            for kind, times in sorted(counts.items())
-        ]
+        """Count the injected faults so far, by function, place and kind."""
+        counts = Counter[tuple[str, str, str]]()
+        for function, kinds in self._lambda.faults().items():
+            for kind, times in kinds.items():
+                counts[function, "invocation", kind] += times
+        for call in self.endpoint.faults():
+            counts[call.caller, call.service, call.kind] += call.times
+        return [FaultCount(*what, times) for what, times in sorted(counts.items())]
+
+    def fire(self, logical_id: str, at: datetime | None = None) -> None:
+        """Fire a schedule, or a rule that has one, at once.
+
+        Args:
+            logical_id: The schedule's or rule's.
+            at: The time that the event tells, with a time zone; now without it.
+
+        Raises:
+            LookupError: There is no such schedule, or it is disabled.
+        """
+        moment = at or datetime.now(UTC)  # noqa: TID251  the present is what was asked for
+        self._lambda.fire(logical_id, moment.timestamp())
 
     def is_drained(self) -> bool:
         """Whether all that is in the streams at this moment is settled, and nothing follows of it.

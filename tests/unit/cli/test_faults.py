@@ -42,12 +42,15 @@ def test_anything_else_is_refused_with_the_reason(text: str, message: str) -> No
 
 
 def test_the_table_has_a_line_per_function_and_kind_and_their_sum() -> None:
-    counts = [FaultCount("Alerts", "crash", 2), FaultCount("Events", "throttled", 11)]
+    counts = [
+        FaultCount("Alerts", "invocation", "crash", 2),
+        FaultCount("Events", "dynamodb", "throttled", 11),
+    ]
     console = Console(width=80, record=True, file=io.StringIO())
 
     console.print(fault_table(counts))
 
     lines = [line.split() for line in console.export_text().splitlines()]
-    assert ["Alerts", "crash", "2"] in lines
-    assert ["Events", "throttled", "11"] in lines
+    assert ["Alerts", "invocation", "crash", "2"] in lines
+    assert ["Events", "dynamodb", "throttled", "11"] in lines
     assert ["all", "13"] in lines

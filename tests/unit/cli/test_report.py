@@ -99,10 +99,10 @@ def test_latency_effort_and_costs_are_told() -> None:
 
 
 def test_injected_faults_and_copies_are_told_only_when_faults_were_wanted() -> None:
-    text = _printed(faults=(FaultCount("Events", "crash", 3),))
+    text = _printed(faults=(FaultCount("Events", "invocation", "crash", 3),))
     lines = [line.split() for line in text.splitlines()]
 
-    assert ["Events", "crash", "3"] in lines
+    assert ["Events", "invocation", "crash", "3"] in lines
     assert "2 messages came a second time, under the same id." in text
     assert "Injected faults" not in _printed()
     assert "second time" not in _printed()
