@@ -1,5 +1,6 @@
-"""What a deployed template amounts to for the local run: functions and event source mappings."""
+"""What a deployed template amounts to for the local run: functions and what invokes them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +48,99 @@ class EventSourceMapping:
 
 
 @dataclass(frozen=True, slots=True)
+class AsyncConfig:
+    """How a function is invoked asynchronously: an EventInvokeConfig and its dead-letter queue."""
+
+    maximum_retry_attempts: int = 2
+    maximum_event_age_s: int = 21_600
+    on_success_arn: str | None = None
+    on_failure_arn: str | None = None
+    dead_letter_arn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BucketNotification:
+    """One configuration of a bucket's notifications; `bucket` is its name, not its logical id.
+
+    `events` are as in `s3:ObjectCreated:*`. The target is a function, a queue or a topic.
+    """
+
+    logical_id: str
+    bucket: str
+    configuration_id: str
+    events: tuple[str, ...]
+    prefix: str
+    suffix: str
+    target_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputTransformer:
+    """What a rule's target gets in place of the event: paths into the event by name, a template."""
+
+    paths: Mapping[str, str]
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventTarget:
+    """Where a rule or a schedule sends its events.
+
+    At most one of `constant_input`, `input_path` and `transformer` is set; without any the target
+    gets the event. `group_id` is for FIFO queues.
+    """
+
+    arn: str
+    constant_input: str | None = None
+    input_path: str | None = None
+    transformer: InputTransformer | None = None
+    group_id: str | None = None
+    dead_letter_arn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """A rule of an event bus: it has a pattern, a schedule or both."""
+
+    logical_id: str
+    name: str
+    arn: str
+    bus: str
+    pattern: str | None
+    schedule: str | None
+    targets: tuple[EventTarget, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule of EventBridge Scheduler; bounds in epoch seconds."""
+
+    logical_id: str
+    arn: str
+    expression: str
+    timezone: str
+    starts_at: float | None
+    ends_at: float | None
+    target: EventTarget
+
+
+@dataclass(frozen=True, slots=True)
+class EventRoutes:
+    """How events come to functions, queues and topics other than by event source mappings.
+
+    `async_configs` is keyed by the function's logical id. `event_bridge_buckets` are the names of
+    buckets that tell the default bus of their objects. A rule or schedule that is disabled in the
+    template is in none of the lists.
+    """
+
+    async_configs: dict[str, AsyncConfig] = field(default_factory=dict)
+    notifications: list[BucketNotification] = field(default_factory=list)
+    event_bridge_buckets: set[str] = field(default_factory=set)
+    rules: list[EventRule] = field(default_factory=list)
+    schedules: list[Schedule] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """A template as it stands on the endpoint.
 
@@ -62,3 +156,4 @@ class Deployment:
     outputs: dict[str, str]
     unhandled: dict[str, str]
     ignored_properties: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    routes: EventRoutes = field(default_factory=EventRoutes)

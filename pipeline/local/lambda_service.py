@@ -19,6 +19,7 @@ from pipeline.local.execution.workers import (
 )
 from pipeline.local.faults import FaultPlan
 from pipeline.local.semantics.stream_mapping import MappingPolicy
+from pipeline.local.sources.async_events import AsyncEvents, AsyncSettings
 from pipeline.local.sources.dynamodb import DynamodbReader
 from pipeline.local.sources.kinesis import KinesisReader
 from pipeline.local.sources.mapping_source import MappingSource
@@ -61,10 +62,16 @@ class LambdaSettings:
     times Lambda's own between attempts. A function runs at most `max_concurrency` invocations at
     once; `seed` decides which worker gets which of them. At the end, invocations in flight get
     `stop_grace_s` to finish.
+
+    An asynchronous event waits `async_wait_scale` times the minutes that Lambda lets it wait for a
+    retry; what is left out counts for its age. Schedules fire by themselves only if
+    `fires_schedules`; `LocalRun.fire` always does.
     """
 
     poll_interval_s: float = 0.1
     backoff_scale: float = 0.2
+    async_wait_scale: float = 1 / 60
+    fires_schedules: bool = False
     max_concurrency: int = MAX_CONCURRENCY
     seed: int = 0
     stop_grace_s: float = 2.0
@@ -125,6 +132,19 @@ class LambdaService:
             )
             for logical_id, function in deployment.functions.items()
         }
+        self._async = AsyncEvents(
+            deployment,
+            {name: workers.invoke for name, workers in self._workers.items()},
+            endpoint.client,
+            AsyncSettings(
+                journal_url=endpoint.url if endpoint.is_embedded else None,
+                wait_scale=self._settings.async_wait_scale,
+                poll_interval_s=self._settings.poll_interval_s,
+                fires_schedules=self._settings.fires_schedules,
+            ),
+            lambda subject, text: self._on_event(RunEvent("problem", subject, text)),
+            clock,
+        )
         self._sources: tuple[Source, ...] = ()
 
     @property
@@ -145,6 +165,7 @@ class LambdaService:
         self._sources = tuple(
             MappingSource(self._context(mapping)) for mapping in self._deployment.mappings
         )
+        self._sources += tuple(self._async.sources)
         for name, workers in self._workers.items():
             if workers.cut_to is not None:
                 reserved = workers.function.reserved_concurrency
@@ -169,6 +190,14 @@ class LambdaService:
     def invoke(self, logical_id: str, event: bytes) -> Outcome:
         """Invoke a function synchronously with an event as JSON text."""
         return self._workers[logical_id].invoke(event)
+
+    def fire(self, logical_id: str, moment: float) -> None:
+        """Fire a schedule or a scheduled rule at once, as if a time in epoch seconds had come.
+
+        Raises:
+            LookupError: There is no such schedule.
+        """
+        self._async.fire(logical_id, moment)
 
     def is_drained(self) -> bool:
         """Whether all that is in the streams at this moment is settled, and nothing follows of it.

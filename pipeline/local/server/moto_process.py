@@ -14,16 +14,19 @@ from typing import Any
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
+from moto.events.models import EventsBackend
 from moto.kinesis.models import kinesis_backends
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     create_backend_app,
 )
+from moto.s3.models import S3Backend
 from werkzeug.serving import make_server
 
 from pipeline.local.faults import FaultPlan
 from pipeline.local.server.faults import FaultyCalls
 from pipeline.local.server.http_handler import KeepAliveHandler
+from pipeline.local.server.journal import Journal, record_changes
 from pipeline.local.server.kinesis import Kinesis
 from pipeline.local.server.usage import UsageMeter
 
@@ -69,8 +72,10 @@ def main() -> None:
         seed, rate = sys.argv[1:]
         # Outside of the meter: AWS bills what it executes, also when the reply is lost.
         application = FaultyCalls(application, FaultPlan(int(seed), float(rate)), time.sleep)
+    journal = Journal()
+    record_changes(journal, S3Backend, EventsBackend)
     server = make_server(
-        "127.0.0.1", 0, application, threaded=True, request_handler=KeepAliveHandler
+        "127.0.0.1", 0, journal.watch(application), threaded=True, request_handler=KeepAliveHandler
     )
     # moto composes URLs, such as those of queues, with this port where it has no request at hand.
     os.environ["MOTO_PORT"] = str(server.port)
