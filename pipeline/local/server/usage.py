@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from pipeline.local.server.wsgi import Application, Environ, StartResponse, read_body, signer
+from pipeline.local.server.wsgi import Application, Environ, StartResponse, call, read_body, signer
 from pipeline.local.server.wsgi import operation as operation_of
 
 USAGE_PATH: Final = "/_usage"
@@ -65,10 +65,14 @@ class UsageMeter:
             self._add(Usage(caller, service, operation, 1))
             return self._application(environ, start_response)
         request = _json_body(environ)
-        body = b"".join(self._application(environ, start_response))
-        answer = json.loads(body or b"{}")
-        writes = write_units(operation, request, self._indexes_of)
-        self._add(Usage(caller, service, operation, 1, writes, read_units(operation, answer)))
+        status, headers, body = call(self._application, environ)
+        if status.startswith("200"):
+            writes = write_units(operation, request, self._indexes_of)
+            reads = read_units(operation, json.loads(body or b"{}"))
+        else:
+            writes = reads = 0  # what is refused costs nothing
+        self._add(Usage(caller, service, operation, 1, writes, reads))
+        start_response(status, headers)
         return [body]
 
     def _add(self, more: Usage) -> None:
