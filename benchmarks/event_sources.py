@@ -58,8 +58,9 @@ class MemoryKinesis:
         self.records: list[dict[str, Any]] = []
 
     def describe_stream_summary(self, **_: str) -> dict[str, Any]:
-        """Tell the stream's age."""
-        return {"StreamDescriptionSummary": {"StreamCreationTimestamp": _ARRIVAL}}
+        """Tell the stream's age, and that it keeps everything for ages."""
+        summary = {"StreamCreationTimestamp": _ARRIVAL, "RetentionPeriodHours": 1_000_000}
+        return {"StreamDescriptionSummary": summary}
 
     def list_shards(self, **_: str) -> dict[str, Any]:
         """List the one shard."""

@@ -29,7 +29,8 @@ class EventSourceMapping:
     """An event source mapping of the template with Lambda's defaults filled in.
 
     `source_arn` is a Kinesis stream's or a DynamoDB stream's ARN. `filters` are the JSON pattern
-    texts. -1 means infinite where Lambda says so.
+    texts. -1 means infinite where Lambda says so. `starting_timestamp`, in epoch seconds, belongs
+    to the position AT_TIMESTAMP. A tumbling window of 0 is none.
     """
 
     logical_id: str
@@ -45,6 +46,9 @@ class EventSourceMapping:
     report_batch_item_failures: bool
     filters: tuple[str, ...]
     on_failure_arn: str | None
+    starting_timestamp: float | None = None
+    parallelization_factor: int = 1
+    tumbling_window_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

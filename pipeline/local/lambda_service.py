@@ -18,7 +18,7 @@ from pipeline.local.execution.workers import (
     InvocationCounters,
 )
 from pipeline.local.faults import FaultPlan
-from pipeline.local.semantics.stream_mapping import MappingPolicy
+from pipeline.local.semantics.stream_types import MappingPolicy
 from pipeline.local.sources.async_events import AsyncEvents, AsyncSettings
 from pipeline.local.sources.dynamodb import DynamodbReader
 from pipeline.local.sources.kinesis import KinesisReader
@@ -256,7 +256,9 @@ class LambdaService:
         return MappingContext(
             mapping=mapping,
             function=function,
-            policy=mapping_policy(mapping, self._settings.backoff_scale),
+            policy=mapping_policy(
+                mapping, self._settings.backoff_scale, retention_s=reader.retention_s()
+            ),
             reader=reader,
             stream_identity=reader.identity(),
             checkpoints=self._checkpoints,
@@ -291,10 +293,13 @@ class LambdaService:
         self._on_event(RunEvent("failure", function.logical_id, message, tail))
 
 
-def mapping_policy(mapping: EventSourceMapping, backoff_scale: float) -> MappingPolicy:
+def mapping_policy(
+    mapping: EventSourceMapping, backoff_scale: float, *, retention_s: float
+) -> MappingPolicy:
     """Return what a mapping's settings mean for each of its shards.
 
-    Lambda does not publish its backoff: 8 attempts within a minute have been recorded.
+    Lambda does not publish its backoff: 8 attempts within a minute have been recorded. It waits up
+    to two minutes for the late records of a tumbling window.
     """
     return MappingPolicy(
         batch_size=mapping.batch_size,
@@ -304,6 +309,10 @@ def mapping_policy(mapping: EventSourceMapping, backoff_scale: float) -> Mapping
         bisect_on_error=mapping.bisect_on_error,
         report_batch_item_failures=mapping.report_batch_item_failures,
         backoff_s=lambda attempt: backoff_scale * min(0.5 * 2 ** min(attempt - 1, 10), 10.0),
+        retention_s=retention_s,
+        parallelization_factor=mapping.parallelization_factor,
+        tumbling_window_s=mapping.tumbling_window_s,
+        window_grace_s=backoff_scale * 120.0,
     )
 
 

@@ -65,7 +65,6 @@ def test_what_the_local_run_cannot_do_is_named(everything: Deployment) -> None:
         "BucketPolicy": ("PolicyDocument.TlsOnly",),
         "Role": ("ManagedPolicyArns.AWSLambdaBasicExecutionRole",),
         "Worker": ("Layers",),
-        "WorkerFromTable": ("ParallelizationFactor",),
     }
     assert "Machine" not in everything.physical_ids
 
@@ -142,6 +141,7 @@ def test_mappings_carry_their_settings_or_lambdas_defaults(
             report_batch_item_failures=True,
             filters=('{"eventName": ["INSERT"]}',),
             on_failure_arn=f"arn:aws:sqs:us-east-1:{ACCOUNT}:every-DeadLetters",
+            parallelization_factor=2,
         ),
     }
 
@@ -390,10 +390,21 @@ Resources:
         ({"ParallelizationFactor": 11}, "11 is not within 1 and 10"),
         ({"TumblingWindowInSeconds": 901}, "901 is not within 0 and 900"),
         ({"StartingPosition": None}, "StartingPosition is missing"),
-        ({"StartingPosition": "AT_TIMESTAMP"}, "not at AT_TIMESTAMP"),
+        ({"StartingPosition": "AT_TIMESTAMP"}, "Timestamp: needed for AT_TIMESTAMP"),
+        ({"StartingPositionTimestamp": 1}, "Timestamp: needed for AT_TIMESTAMP, and for nothing"),
+        ({"StartingPosition": "NOW"}, "Unsupported starting position for arn type: .*stream/small"),
+        (
+            {"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": "noon"},
+            "'noon' is no time in Unix seconds",
+        ),
+        (
+            {"ParallelizationFactor": 2, "TumblingWindowInSeconds": 60},
+            "must be 1 with TumblingWindowInSeconds",
+        ),
+        ({"DestinationConfig": {"OnSuccess": {}}}, "no destination but OnFailure"),
         ({"FunctionResponseTypes": ["Other"]}, "FunctionResponseTypes: .* is unknown"),
         ({"BisectBatchOnFunctionError": "maybe"}, "'maybe' is neither true nor false"),
-        ({"FilterCriteria": {"Filters": [{"Pattern": "["}]}}, "invalid filter pattern definition"),
+        ({"FilterCriteria": {"Filters": [{"Pattern": "["}]}}, "Invalid filter pattern definition"),
         ({"FilterCriteria": {"Filters": [{"Pattern": "{}"}] * 11}}, "more than 10 patterns"),
         (
             {"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:r:1:q.fifo"}}},
@@ -435,7 +446,7 @@ def test_two_mappings_of_one_stream_to_one_function_are_refused(
     )
     second = f"  Twin: {{Type: AWS::Lambda::EventSourceMapping, Properties: {properties}}}\n"
 
-    with pytest.raises(TemplateError, match=r"already maps .*stream/small-Flow to Code"):
+    with pytest.raises(TemplateError, match=r"stream/small-Flow .* provided mapping already exists"):
         bring_up(MAPPING.format(properties=properties) + second)
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 from pipeline.local.deployment import EventSourceMapping
 from pipeline.local.on_failure import DiscardedBatch, deliver, payload
-from pipeline.local.semantics.stream_mapping import (
+from pipeline.local.semantics.stream_types import (
     Batch,
     Discard,
     NotReached,
