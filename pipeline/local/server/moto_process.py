@@ -25,6 +25,8 @@ from werkzeug.serving import make_server
 
 from pipeline.local.faults import FaultPlan
 from pipeline.local.server.faults import FaultyCalls
+from pipeline.local.server.guard import Guard
+from pipeline.local.server.guard_moto import table_keys
 from pipeline.local.server.http_handler import KeepAliveHandler
 from pipeline.local.server.journal import Journal, record_changes
 from pipeline.local.server.kinesis import Kinesis
@@ -68,6 +70,7 @@ def main() -> None:
     application: Any = DomainDispatcherApplication(create_backend_app)
     application = Kinesis(application, _stream, time.time)  # noqa: TID251  the clock is given here
     application = UsageMeter(application, _secondary_index_keys)
+    application = Guard(application, table_keys)
     if sys.argv[1:]:
         seed, rate = sys.argv[1:]
         # Outside of the meter: AWS bills what it executes, also when the reply is lost.
