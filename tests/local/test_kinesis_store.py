@@ -16,6 +16,7 @@ from pipeline.local.server.kinesis_shards import HASH_KEYS, ReshardError, Stream
 
 CREATED_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000
+LARGE = [{"Data": b"x" * (2**20 - 10), "PartitionKey": "large"}] * 6
 names = (f"kinesis-store-{number}" for number in itertools.count())
 
 
@@ -354,6 +355,12 @@ def test_a_stream_of_the_same_name_starts_empty(client: Any, stream: str) -> Non
             {"PartitionKey": "a", "ExplicitHashKey": str(2**128)},
             "InvalidArgumentException",
         ),
+        (
+            "put_records",
+            {"Records": [{"Data": b"", "PartitionKey": "a"}] * 501},
+            "ValidationException",
+        ),
+        ("put_records", {"Records": LARGE}, "InvalidArgumentException"),
         ("get_records", {"ShardIterator": "nonsense"}, "InvalidArgumentException"),
         ("list_shards", {"NextToken": "nonsense"}, "InvalidArgumentException"),
         ("update_shard_count", {"TargetShardCount": 3}, "InvalidArgumentException"),
@@ -379,6 +386,7 @@ def test_what_kinesis_refuses_is_refused_with_its_error(
 ) -> None:
     defaults: dict[str, dict[str, Any]] = {
         "put_record": {"StreamName": stream, "Data": b""},
+        "put_records": {"StreamName": stream},
         "get_records": {},
         "list_shards": {"StreamName": stream},
         "update_shard_count": {"StreamName": stream, "ScalingType": "UNIFORM_SCALING"},

@@ -18,6 +18,7 @@ from pipeline.local.server.kinesis_protocol import (
     KinesisError,
     Parameters,
     Reply,
+    check_entries,
     hash_key_of,
     hash_key_range,
     listing_token,
@@ -127,8 +128,7 @@ class Kinesis:
     def _put_records(self, region: str, parameters: Parameters) -> Reply:
         stream, shards = self._stream(region, parameters)
         entries = parameters["Records"]
-        for entry in entries:
-            hash_key_of(entry)  # one bad entry refuses the request before a record is stored
+        check_entries(entries)  # one bad entry refuses the request before a record is stored
         records = [self._put(shards, entry) for entry in entries]
         return {"FailedRecordCount": 0, "Records": records, **_encryption(stream)}
 

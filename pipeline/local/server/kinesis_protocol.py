@@ -3,12 +3,15 @@
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
-from pipeline.local.server.kinesis_shards import HASH_KEYS, Shard, shard_number
+from pipeline.local.server.kinesis_shards import HASH_KEYS, Shard, decoded_size_bytes, shard_number
 
 _TOKEN_LIFE_MS: Final = 300_000  # of shard iterators and of ListShards tokens alike
 _MAX_PARTITION_KEY: Final = 256
+_MAX_ENTRIES: Final = 500
+_MAX_ENTRIES_BYTES: Final = 5 * 1024 * 1024
 
 Parameters = dict[str, Any]
 Reply = dict[str, Any]
@@ -66,6 +69,27 @@ def _read_token(text: str, now_ms: int, what: str, expired: str) -> Parameters:
             f"tolerated delay of {_TOKEN_LIFE_MS} milliseconds.",
         )
     return token
+
+
+def check_entries(entries: Sequence[Parameters]) -> None:
+    """Judge the entries of PutRecords as a whole and one by one.
+
+    Raises:
+        KinesisError: They are too many or too large together, or one is wrong.
+    """
+    if len(entries) > _MAX_ENTRIES:
+        raise KinesisError(
+            "ValidationException",
+            "1 validation error detected: Value at 'records' failed to satisfy constraint: Member "
+            f"must have length less than or equal to {_MAX_ENTRIES}",
+        )
+    for entry in entries:
+        hash_key_of(entry)
+    size_bytes = sum(
+        decoded_size_bytes(entry["Data"]) + len(entry["PartitionKey"].encode()) for entry in entries
+    )
+    if size_bytes > _MAX_ENTRIES_BYTES:
+        raise KinesisError("InvalidArgumentException", "Records size exceeds 5 MB limit")
 
 
 def hash_key_of(entry: Parameters) -> int | None:

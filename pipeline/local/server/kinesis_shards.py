@@ -134,7 +134,7 @@ class Shard:
         start = bisect_left(self._numbers, position)
         end, size_bytes = start, 0
         for record in self._records[start : start + limit]:
-            size_bytes += len(record.data) * 3 // 4
+            size_bytes += decoded_size_bytes(record.data)
             if size_bytes > MAX_READ_BYTES and end > start:
                 break
             end += 1
@@ -170,6 +170,11 @@ def shard_number(sequence_number: int) -> int | None:
     """Return the number of the shard that gave a sequence number, None if no shard can have."""
     is_ours = sequence_number >> 184 == 2 and sequence_number & 0xF == _VERSION
     return sequence_number >> 4 & 0xFFFF_FFFF if is_ours else None
+
+
+def decoded_size_bytes(base64_text: str) -> int:
+    """Return how many bytes a text of base64 stands for."""
+    return len(base64_text) * 3 // 4 - base64_text[-2:].count("=")
 
 
 class StreamShards:
