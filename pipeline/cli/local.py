@@ -17,7 +17,7 @@ from pipeline.cli.producer import PutError
 from pipeline.cli.report import make_console, print_page
 from pipeline.cli.stack import published
 from pipeline.local.endpoint import Endpoint, EndpointError
-from pipeline.local.faults import FaultPlan
+from pipeline.local.faults import INJECTED, FaultPlan
 from pipeline.local.intrinsics import TemplateError
 from pipeline.local.resources.handler import DeployError
 from pipeline.local.run import LocalRun, RunError, RunEvent
@@ -99,7 +99,7 @@ def event_printer(console: Console, *, logs: bool) -> Callable[[RunEvent], None]
     """Return what shows the events of a run; safe to call from several threads.
 
     What comes again as before is shown again only at its 10th, 100th … time. A failure is red, what
-    the user has asked for or may expect is yellow.
+    the user has asked for or may expect is yellow, without the lines that lead to it.
     """
     seen: Counter[tuple[str, str]] = Counter()
     lock = threading.Lock()
@@ -115,10 +115,12 @@ def event_printer(console: Console, *, logs: bool) -> Callable[[RunEvent], None]
         if not _is_power_of_ten(times):
             return
         again = f" ({times} times)" if times > 1 else ""
-        lines = "".join(f"\n    {escape(line)}" for line in event.lines)
+        is_wanted = event.kind in {"fault", "note"} or INJECTED in event.message
+        lines = () if is_wanted else event.lines
+        text = "".join(f"\n    {escape(line)}" for line in lines)
         headline = escape(f"{event.subject}: {event.message}{again}")
-        colour = "yellow" if event.kind in {"fault", "note"} else "red"
-        console.print(f"[{colour}]{event.kind}[/{colour}] {headline}{lines}", soft_wrap=True)
+        colour = "yellow" if is_wanted else "red"
+        console.print(f"[{colour}]{event.kind}[/{colour}] {headline}{text}", soft_wrap=True)
 
     return show
 

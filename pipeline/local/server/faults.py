@@ -26,7 +26,7 @@ from http import HTTPStatus
 from typing import Any, Final, Literal, NamedTuple
 from xml.sax.saxutils import escape
 
-from pipeline.local.faults import FaultPlan
+from pipeline.local.faults import INJECTED, FaultPlan
 from pipeline.local.server.partial_batches import BATCHES
 from pipeline.local.server.wsgi import (
     OWN_CALLER,
@@ -213,21 +213,20 @@ def _throttle(call: _Call) -> Iterable[bytes]:
 
 def _refuse(call: _Call, status: HTTPStatus, code: str) -> Iterable[bytes]:
     """Answer with an error of the service."""
-    message = "Injected by the local run's fault plan."
     match call.protocol:
         case "json":
             content_type = str(call.environ["CONTENT_TYPE"])
-            body = json.dumps({"__type": code, "message": message})
+            body = json.dumps({"__type": code, "message": INJECTED})
         case "query":
             content_type = "text/xml"
             at_fault = "Receiver" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "Sender"
             body = (
                 f"<ErrorResponse><Error><Type>{at_fault}</Type><Code>{code}</Code>"
-                f"<Message>{escape(message)}</Message></Error></ErrorResponse>"
+                f"<Message>{escape(INJECTED)}</Message></Error></ErrorResponse>"
             )
         case "s3":
             content_type = "application/xml"
-            body = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+            body = f"<Error><Code>{code}</Code><Message>{escape(INJECTED)}</Message></Error>"
     return _respond(
         call.start_response,
         f"{status.value} {status.phrase}",

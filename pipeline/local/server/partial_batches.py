@@ -9,6 +9,8 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
+from pipeline.local.faults import INJECTED
+
 Json = dict[str, Any]
 Divide = Callable[[Json, random.Random], tuple[Json, Any] | None]
 
@@ -97,7 +99,7 @@ def _join_entries(answer: Json, held_back: list[Json]) -> Json:
             "Id": entry["Id"],
             "SenderFault": False,
             "Code": "InternalError",
-            "Message": "Injected by the local run's fault plan.",
+            "Message": INJECTED,
         }
         for entry in held_back
     ]
@@ -120,7 +122,7 @@ def _join_records(answer: Json, held_back: list[int]) -> Json:
             place,
             {
                 "ErrorCode": "ProvisionedThroughputExceededException",
-                "ErrorMessage": "Injected by the local run's fault plan.",
+                "ErrorMessage": INJECTED,
             },
         )
     failed = answer["FailedRecordCount"] + len(held_back)
