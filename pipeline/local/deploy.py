@@ -87,6 +87,7 @@ def deploy(
         outputs=_outputs(translation.template, resolver),
         unhandled=unhandled,
         ignored_properties=ignored,
+        queue_mappings=tuple(stack.queue_mappings),
         routes=stack.routes,
     )
 

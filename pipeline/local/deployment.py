@@ -52,6 +52,26 @@ class EventSourceMapping:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueMapping:
+    """An event source mapping of an SQS queue with Lambda's defaults filled in.
+
+    `visibility_timeout_s` is the queue's; `filters` are the JSON pattern texts.
+    """
+
+    logical_id: str
+    uuid: str
+    function: str
+    source_arn: str
+    queue_url: str
+    visibility_timeout_s: int
+    batch_size: int
+    batching_window_s: int
+    maximum_concurrency: int | None
+    report_batch_item_failures: bool
+    filters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AsyncConfig:
     """How a function is invoked asynchronously: an EventInvokeConfig and its dead-letter queue."""
 
@@ -151,7 +171,8 @@ class Deployment:
     `functions` is keyed by logical id; `physical_ids` maps every created resource's logical id to
     what `Ref` gives; `unhandled` maps logical id to the resource type that the local run cannot do,
     `ignored_properties` to the properties of a created resource that have no effect locally though
-    they might be missed. A mapping that is disabled in the template is not among `mappings`.
+    they might be missed. A mapping that is disabled in the template is not among `mappings` and
+    `queue_mappings`.
     """
 
     functions: dict[str, Function]
@@ -160,4 +181,5 @@ class Deployment:
     outputs: dict[str, str]
     unhandled: dict[str, str]
     ignored_properties: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    queue_mappings: tuple[QueueMapping, ...] = ()
     routes: EventRoutes = field(default_factory=EventRoutes)

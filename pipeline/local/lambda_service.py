@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final, Literal
 
 from pipeline.local.checkpoints import Checkpoints
-from pipeline.local.deployment import Deployment, EventSourceMapping, Function
+from pipeline.local.deployment import Deployment, EventSourceMapping, Function, QueueMapping
 from pipeline.local.endpoint import Endpoint
 from pipeline.local.execution.faults import FaultKind, InvocationFaults
 from pipeline.local.execution.outcome import FunctionError, Outcome
 from pipeline.local.execution.workers import (
     MAX_CONCURRENCY,
+    UNRESERVED_CONCURRENCY,
     FunctionWorkers,
     InvocationCounters,
 )
@@ -23,6 +24,7 @@ from pipeline.local.sources.async_events import AsyncEvents, AsyncSettings
 from pipeline.local.sources.dynamodb import DynamodbReader
 from pipeline.local.sources.kinesis import KinesisReader
 from pipeline.local.sources.mapping_source import MappingSource
+from pipeline.local.sources.queue import QueueContext, QueueSource, queue_policy
 from pipeline.local.sources.shard_poller import MappingContext
 from pipeline.local.sources.source import Progress, Source
 from pipeline.local.sources.stream import StreamReader
@@ -30,6 +32,8 @@ from pipeline.local.sources.stream import StreamReader
 _THREAD_END_S: Final = 5.0
 _QUIET_TIMEOUT_S: Final = 10.0
 _QUIET_CHECK_S: Final = 0.02
+_QUEUE_INVOCATIONS: Final = 16
+"""Most batches of a queue in flight where the function throttles what it cannot run."""
 
 AllProgress = dict[tuple[str, str], Progress]
 """Progress by source and its part."""
@@ -58,10 +62,11 @@ OnEvent = Callable[[RunEvent], None]
 class LambdaSettings:
     """How the local Lambda differs from the real one.
 
-    The waits are shorter: `poll_interval_s` between polls of an idle shard, and `backoff_scale`
-    times Lambda's own between attempts. A function runs at most `max_concurrency` invocations at
-    once; `seed` decides which worker gets which of them. At the end, invocations in flight get
-    `stop_grace_s` to finish.
+    The waits are shorter: `poll_interval_s` between polls of an idle shard or queue, and
+    `backoff_scale` times Lambda's own between attempts. A message that failed comes back after
+    `visibility_scale` times what is left of its visibility timeout, at least a second. A function
+    runs at most `max_concurrency` invocations at once; `seed` decides which worker gets which of
+    them. At the end, invocations in flight get `stop_grace_s` to finish.
 
     An asynchronous event waits `async_wait_scale` times the minutes that Lambda lets it wait for a
     retry; what is left out counts for its age. Schedules fire by themselves only if
@@ -70,6 +75,7 @@ class LambdaSettings:
 
     poll_interval_s: float = 0.1
     backoff_scale: float = 0.2
+    visibility_scale: float = 0.01
     async_wait_scale: float = 1 / 60
     fires_schedules: bool = False
     max_concurrency: int = MAX_CONCURRENCY
@@ -164,6 +170,9 @@ class LambdaService:
         """
         self._sources = tuple(
             MappingSource(self._context(mapping)) for mapping in self._deployment.mappings
+        )
+        self._sources += tuple(
+            QueueSource(self._queue_context(mapping)) for mapping in self._deployment.queue_mappings
         )
         self._sources += tuple(self._async.sources)
         for name, workers in self._workers.items():
@@ -267,6 +276,32 @@ class LambdaService:
             on_problem=lambda text: self._on_event(RunEvent("problem", mapping.logical_id, text)),
             clock=self._clock,
             poll_interval_s=self._settings.poll_interval_s,
+        )
+
+    def _queue_context(self, mapping: QueueMapping) -> QueueContext:
+        workers, settings = self._workers[mapping.function], self._settings
+        # Where an invocation waits for the laptop, more in flight would only age in the queue.
+        runs_at_once = (
+            min(UNRESERVED_CONCURRENCY, settings.max_concurrency)
+            if workers.function.reserved_concurrency is None
+            else workers.cut_to
+        )
+        at_once = runs_at_once or _QUEUE_INVOCATIONS
+        return QueueContext(
+            mapping=mapping,
+            policy=queue_policy(
+                mapping,
+                function_timeout_s=workers.function.timeout_s,
+                invocations_at_once=at_once,
+                backoff_scale=settings.backoff_scale,
+                poll_interval_s=settings.poll_interval_s,
+            ),
+            client=self._endpoint.client("sqs"),
+            invoke=workers.invoke,
+            on_problem=lambda text: self._on_event(RunEvent("problem", mapping.logical_id, text)),
+            clock=self._clock,
+            invocations_at_once=at_once,
+            visibility_scale=settings.visibility_scale,
         )
 
     def _reader(self, mapping: EventSourceMapping, function: Function) -> StreamReader:

@@ -59,7 +59,6 @@ def test_a_second_deployment_gives_the_same_and_keeps_what_is_stored(
 def test_what_the_local_run_cannot_do_is_named(everything: Deployment) -> None:
     assert everything.unhandled == {
         "Machine": "AWS::StepFunctions::StateMachine",
-        "WorkerFromQueue": "AWS::Lambda::EventSourceMapping",
     }
     assert everything.ignored_properties == {
         "BucketPolicy": ("PolicyDocument.TlsOnly",),
@@ -446,7 +445,9 @@ def test_two_mappings_of_one_stream_to_one_function_are_refused(
     )
     second = f"  Twin: {{Type: AWS::Lambda::EventSourceMapping, Properties: {properties}}}\n"
 
-    with pytest.raises(TemplateError, match=r"stream/small-Flow .* provided mapping already exists"):
+    with pytest.raises(
+        TemplateError, match=r"stream/small-Flow .* provided mapping already exists"
+    ):
         bring_up(MAPPING.format(properties=properties) + second)
 
 

@@ -16,6 +16,7 @@ from pipeline.local.resources.mapping_settings import (
     filter_patterns,
     reports_batch_item_failures,
 )
+from pipeline.local.resources.queue_event_source_mapping import is_queue, put_queue_mapping
 from pipeline.local.semantics.event_pattern import FilterSource
 
 _DEFAULT_BATCH_SIZE: Final = 100
@@ -37,15 +38,17 @@ _DESTINATION_SERVICES: Final = ("s3", "sns", "sqs")
 def put_event_source_mapping(
     stack: Stack, logical_id: str, properties: Properties
 ) -> PhysicalResource | None:
-    """Add a mapping of a Kinesis or DynamoDB stream to the deployment.
+    """Add a mapping of a Kinesis or DynamoDB stream or of an SQS queue to the deployment.
 
     A disabled mapping polls nothing and so is none of the deployment's mappings. Other sources
-    than streams are unhandled.
+    than streams and queues are unhandled.
 
     Raises:
         TemplateError: A setting that Lambda refuses.
     """
     source_arn = properties.text("EventSourceArn")
+    if is_queue(source_arn):
+        return put_queue_mapping(stack, logical_id, properties)
     kind = _stream_kind(source_arn)
     if kind is None:
         return None

@@ -30,6 +30,7 @@ from pipeline.local.server.guard_moto import table_keys
 from pipeline.local.server.http_handler import KeepAliveHandler
 from pipeline.local.server.journal import Journal, record_changes
 from pipeline.local.server.kinesis import Kinesis
+from pipeline.local.server.queues import correct_queues
 from pipeline.local.server.usage import UsageMeter
 
 
@@ -67,6 +68,7 @@ def main() -> None:
     """Serve moto until standard input ends."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    correct_queues()
     application: Any = DomainDispatcherApplication(create_backend_app)
     application = Kinesis(application, _stream, time.time)  # noqa: TID251  the clock is given here
     application = UsageMeter(application, _secondary_index_keys)
