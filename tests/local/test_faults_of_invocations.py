@@ -15,8 +15,8 @@ from pipeline.local.execution.workers import FunctionWorkers
 from pipeline.local.faults import FaultPlan
 from tests.local.staged import staged_function
 
-ALWAYS = 0.1
-"""A rate at which every invocation meets a fault."""
+OFTEN = 0.1
+"""A rate at which invocations meet the most faults."""
 
 WORKING = """
     import time
@@ -70,7 +70,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def beginning_with(kind: FaultKind) -> FaultPlan:
     """Return a plan by which the first invocation meets the fault."""
     for seed in count():
-        plan = FaultPlan(seed, ALWAYS)
+        plan = FaultPlan(seed, OFTEN)
         first = InvocationFaults(plan, "Greeter").next_invocation()
         if first and first.kind == kind and first.moment > 0.1:
             return plan

@@ -26,7 +26,7 @@ from typing import Final, Literal
 from pipeline.local.faults import FaultPlan
 
 INVOCATION_FACTOR: Final = 10
-MAX_CHANCE: Final = 0.5
+MAX_CHANCE: Final = 0.3
 MAX_SKEW_S: Final = 3.0
 SUSPENSION_S: Final = 0.5
 
