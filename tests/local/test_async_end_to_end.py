@@ -11,6 +11,7 @@ import pytest
 from pipeline.local.endpoint import Endpoint
 from pipeline.local.lambda_service import LambdaSettings
 from pipeline.local.run import LocalRun, RunEvent
+from pipeline.local.sources.bus_journal import request_fire
 
 TEMPLATE = Path(__file__).with_name("templates") / "events.yaml"
 SETTINGS = LambdaSettings(poll_interval_s=0.02, async_wait_scale=0.001, stop_grace_s=0)
@@ -216,6 +217,16 @@ def test_schedules_fire_by_hand_and_not_by_themselves(application: Application) 
     assert scheduled["detail-type"] == "Scheduled Event"
     assert scheduled["time"] == "2026-03-01T02:00:00Z"
     assert len(events) == 2
+
+
+def test_another_process_can_fire_a_schedule(application: Application) -> None:
+    request_fire(application.run.endpoint.url, "NotesHourly", 1_772_000_000)
+    request_fire(application.run.endpoint.url, "Nobody", 1_772_000_000)
+
+    (event,) = application.notes()
+
+    assert event["time"] == "2026-02-25T06:13:20Z"
+    assert application.problems[-1].subject == "Nobody"
 
 
 def test_what_has_no_schedule_cannot_be_fired(application: Application) -> None:

@@ -7,14 +7,14 @@ made by `pipeline/local/semantics`.
 
 `GET JOURNAL_PATH?after=N&wait_s=S` answers with a `Page` as JSON: the facts behind number N, at
 once if there are any, else as soon as there are or after S seconds; with `after=-1` no facts but
-the last one's number.
+the last one's number. `POST JOURNAL_PATH` with a JSON object adds it as a fact, which is how
+another process of this machine asks the run for something, such as to fire a schedule.
 """
 
 # ruff: noqa: ANN401 - moto has no types, and a fact's fields are any values of JSON
 
 import itertools
 import json
-import re
 import threading
 import time
 import uuid
@@ -23,13 +23,10 @@ from contextlib import contextmanager
 from typing import Any, Final, TypedDict
 from urllib.parse import parse_qs
 
+from pipeline.local.server.wsgi import Application, Environ, StartResponse, read_body, signer
+
 JOURNAL_PATH: Final = "/_journal"
 _MAX_FACTS: Final = 1000
-
-_CREDENTIAL = re.compile(r"Credential=([^/,&]+)(?:/|%2F)")
-
-Environ = dict[str, Any]
-Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 class Page(TypedDict):
@@ -58,17 +55,12 @@ class Journal:
     def watch(self, application: Application) -> Application:
         """Wrap a server so that its requests are known to the facts, and `JOURNAL_PATH` answers."""
 
-        def serve(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
             if environ.get("PATH_INFO") == JOURNAL_PATH:
-                query = parse_qs(environ.get("QUERY_STRING", ""))
-                page = self.read(
-                    int(query.get("after", ["0"])[0]), float(query.get("wait_s", ["0"])[0])
-                )
                 start_response("200 OK", [("Content-Type", "application/json")])
-                return [json.dumps(page).encode()]
-            authorization = environ.get("HTTP_AUTHORIZATION") or environ.get("QUERY_STRING", "")
-            caller = _CREDENTIAL.search(authorization)
-            self._request.caller = caller.group(1) if caller else "anonymous"
+                return [json.dumps(self._answer(environ)).encode()]
+            signed_by = signer(environ)
+            self._request.caller = signed_by.caller if signed_by else "anonymous"
             self._request.source_ip = environ.get("REMOTE_ADDR", "127.0.0.1")
             self._request.request_id = uuid.uuid4().hex[:16].upper()
             facts: list[dict[str, Any]] = []
@@ -94,6 +86,13 @@ class Journal:
                 **fact,
             }
         )
+
+    def _answer(self, environ: Environ) -> Page:
+        if environ["REQUEST_METHOD"] == "POST":
+            self._append([json.loads(read_body(environ))])
+            return self.read(-1, 0)
+        query = parse_qs(environ.get("QUERY_STRING", ""))
+        return self.read(int(query.get("after", ["0"])[0]), float(query.get("wait_s", ["0"])[0]))
 
     def _append(self, facts: list[dict[str, Any]]) -> None:
         with self._changed:

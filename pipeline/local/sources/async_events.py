@@ -74,7 +74,7 @@ class AsyncEvents:
         router = EventRouter(routes, targets, on_problem, clock)
         self.fire = router.fire
         self.sources: list[Source] = list(queues.values())
-        listens = routes.notifications or routes.event_bridge_buckets or routes.rules
+        listens = routes.notifications or routes.rules or routes.schedules
         if settings.journal_url is not None and listens:
             self.sources.append(
                 JournalSource(settings.journal_url, router.take, settings.poll_interval_s)

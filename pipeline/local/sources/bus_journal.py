@@ -1,10 +1,11 @@
 """The thread that reads the endpoint's journal and has each fact routed."""
 
+import http.client
 import json
 import threading
-import urllib.request
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pipeline.local.server.journal import JOURNAL_PATH
 from pipeline.local.sources.source import Progress
@@ -27,7 +28,7 @@ class JournalSource:
     function = ""
 
     def __init__(self, url: str, on_fact: OnFact, poll_interval_s: float) -> None:
-        self._url = url + JOURNAL_PATH
+        self._connection = _connection(url)
         self._on_fact = on_fact
         self._poll_interval_s = poll_interval_s
         self._after = 0
@@ -69,6 +70,8 @@ class JournalSource:
         except Exception as error:  # noqa: BLE001  a thread's error has nowhere to go but here
             if not self._stop.is_set():
                 self._failure = error
+        finally:
+            self._connection.close()
 
     def _step(self) -> None:
         page = self._read(self._after, self._poll_interval_s)
@@ -96,7 +99,32 @@ class JournalSource:
         )
 
     def _read(self, after: int, wait_s: float) -> dict[str, Any]:
-        url = f"{self._url}?after={after}&wait_s={wait_s}"
-        with urllib.request.urlopen(url, timeout=_READ_TIMEOUT_S) as answer:  # noqa: S310  our own server
-            page: dict[str, Any] = json.load(answer)
+        self._connection.request("GET", f"{JOURNAL_PATH}?after={after}&wait_s={wait_s}")
+        page: dict[str, Any] = json.loads(self._connection.getresponse().read())
         return page
+
+
+def request_fire(url: str, logical_id: str, moment: float) -> None:
+    """Ask the local run on an own endpoint, from any process, to fire a schedule.
+
+    The run tells what it thinks of the logical id; the caller does not learn it.
+
+    Args:
+        url: The endpoint's base URL.
+        logical_id: The schedule's or scheduled rule's.
+        moment: The time that the event tells, in epoch seconds.
+
+    Raises:
+        OSError: Nobody answers there.
+    """
+    connection = _connection(url)
+    try:
+        fact = {"kind": "fire", "logical_id": logical_id, "time": moment}
+        connection.request("POST", JOURNAL_PATH, json.dumps(fact))
+        connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def _connection(url: str) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(urlsplit(url).netloc, timeout=_READ_TIMEOUT_S)

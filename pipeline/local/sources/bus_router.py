@@ -55,10 +55,16 @@ class EventRouter:
 
     def take(self, fact: dict[str, Any]) -> None:
         """Route a fact of the endpoint's journal."""
-        if fact["kind"] == "event":
-            self._publish(custom_event(fact), fact["bus"])
-        else:
-            self._object_changed(_change(fact))
+        match fact["kind"]:
+            case "event":
+                self._publish(custom_event(fact), fact["bus"])
+            case "object":
+                self._object_changed(_change(fact))
+            case "fire":
+                try:
+                    self.fire(fact["logical_id"], fact["time"])
+                except LookupError as error:
+                    self._on_problem(fact["logical_id"], str(error))
 
     def fire(self, logical_id: str, moment: float) -> None:
         """Fire a rule or a schedule as if its time had come.

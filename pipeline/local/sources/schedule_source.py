@@ -2,10 +2,14 @@
 
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from pipeline.local.deployment import EventRoutes
 from pipeline.local.semantics.schedule_expression import ScheduleExpression, compile_schedule
 from pipeline.local.sources.source import Progress
+
+_LATENESS_S: Final = 60.0
+"""How late something may still be fired."""
 
 
 class ScheduleSource:
@@ -83,6 +87,8 @@ class ScheduleSource:
                 for logical_id in logical_ids:
                     self._fire(logical_id, after)
                     self._fired += 1
+                # What a laptop has slept through is not made up for.
+                after = max(after, self._clock() - _LATENESS_S)
         except Exception as error:  # noqa: BLE001  a thread's error has nowhere to go but here
             self._failure = error
 
