@@ -61,6 +61,7 @@ def test_the_event_sources_have_their_figures_beside_the_plain_loops(event_sourc
 
     assert [name.strip() for name, _, _ in rows] == [
         "stream to consumer",
+        "queue to consumer",
         "plain loop in one process",
     ]
     assert all(int(rate.replace(",", "")) > 0 for _, rate, _ in rows)
