@@ -19,6 +19,7 @@ from pipeline.cli.stack import published
 from pipeline.local.endpoint import Endpoint, EndpointError
 from pipeline.local.faults import INJECTED, FaultPlan
 from pipeline.local.intrinsics import TemplateError
+from pipeline.local.lambda_service import LambdaSettings
 from pipeline.local.resources.handler import DeployError
 from pipeline.local.run import LocalRun, RunError, RunEvent
 
@@ -47,7 +48,9 @@ def local(template: Path, faults: FaultPlan | None, *, logs: bool) -> None:
     console = make_console()
     with (
         plain_words(),
-        open_local_run(template, "local", console, faults=faults, logs=logs) as run,
+        open_local_run(
+            template, "local", console, faults=faults, fires_schedules=True, logs=logs
+        ) as run,
         published(run, "streamwarden-local"),
     ):
         _print_usage(console, run)
@@ -73,6 +76,7 @@ def open_local_run(
     console: Console,
     *,
     faults: FaultPlan | None = None,
+    fires_schedules: bool = False,
     logs: bool = False,
 ) -> LocalRun:
     """Return a local run that tells its failures on the console; it is yet to be entered.
@@ -82,6 +86,7 @@ def open_local_run(
         name: Tells the stack and the run's directory from those of other runs.
         console: Where failures are shown, and log lines if wanted.
         faults: What is to go wrong.
+        fires_schedules: Whether the template's schedules fire at their times.
         logs: Whether every log line is shown.
     """
     console.print(f"deploying {template}")
@@ -91,6 +96,7 @@ def open_local_run(
         stack_name=f"streamwarden-{name}",
         endpoint=Endpoint.from_environment(os.environ, faults=faults),
         on_event=event_printer(console, logs=logs),
+        settings=LambdaSettings(fires_schedules=fires_schedules),
         faults=faults,
     )
 
