@@ -28,6 +28,7 @@ from pipeline.local.sources.queue import QueueContext, QueueSource, queue_policy
 from pipeline.local.sources.shard_poller import MappingContext
 from pipeline.local.sources.source import Progress, Source
 from pipeline.local.sources.stream import StreamReader
+from pipeline.local.sources.ttl import TimeToLive
 
 _THREAD_END_S: Final = 5.0
 _QUIET_TIMEOUT_S: Final = 10.0
@@ -120,6 +121,7 @@ class LambdaService:
         self._settings = settings or LambdaSettings()
         self._clock = clock
         self._last_failure: dict[str, str] = {}
+        self._time_to_live: dict[str, TimeToLive] = {}
         self._faults: dict[str, InvocationFaults] = {}
         if faults:
             self._faults = {name: InvocationFaults(faults, name) for name in deployment.functions}
@@ -304,13 +306,22 @@ class LambdaService:
             visibility_scale=settings.visibility_scale,
         )
 
+    def _time_to_live_of(self, mapping: EventSourceMapping) -> TimeToLive | None:
+        """Return what deletes a table's expired items, the same one for all of its mappings."""
+        if not self._endpoint.is_embedded:
+            return None  # an endpoint of the user's own does so or not, as it likes
+        table = mapping.source_arn.split("/")[1]
+        client = self._endpoint.client("dynamodb")
+        return self._time_to_live.setdefault(table, TimeToLive(client, table, self._clock))
+
     def _reader(self, mapping: EventSourceMapping, function: Function) -> StreamReader:
         match mapping.source_arn.split(":")[2]:
             case "kinesis":
                 client = self._endpoint.client("kinesis")
                 return KinesisReader(client, mapping, function.role_arn)
             case "dynamodb":
-                return DynamodbReader(self._endpoint.client("dynamodbstreams"), mapping)
+                client = self._endpoint.client("dynamodbstreams")
+                return DynamodbReader(client, mapping, self._time_to_live_of(mapping))
             case service:
                 raise ValueError(
                     f"{mapping.logical_id}: the local run has no event source for {service}"

@@ -208,6 +208,7 @@ def test_throttling_beyond_the_visibility_timeout_costs_a_receive() -> None:
 
     # 2 + 4 + 8 s of waiting, then 8 more would be over the 20 s.
     assert [each.at for each in run.invoked] == [0, 2, 6, 14, 20, 22, 26, 34]
+    assert run.left == ["a", "a"]
     assert queue.dead == ["a"]
 
 
@@ -218,6 +219,17 @@ def test_a_standard_queue_starts_with_five_batches_and_adds_five_each_second() -
 
     assert [each.at for each in run.invoked[:7]] == [0, 0, 0, 0, 0, 0.2, 0.4]
     assert run.most_in_flight == 19
+
+
+def test_the_growth_begins_anew_after_a_receive_that_found_nothing() -> None:
+    queue = queue_of("a")
+    for number in range(10):
+        queue.send(str(number), delay_s=10)
+
+    run = Drive(queue, succeed, policy(batch_size=1), duration_s=lambda _: 100).run(until=10.5)
+
+    # The first message is still being invoked: four more make five.
+    assert [each.at for each in run.invoked] == [0, 10, 10, 10, 10, 10.2, 10.4]
 
 
 def test_the_maximum_concurrency_bounds_the_batches_in_flight() -> None:
@@ -286,6 +298,20 @@ def test_a_group_whose_visibility_ran_out_in_mid_invocation_is_not_invoked_a_sec
     # The second receive waits for the first invocation's end.
     assert [each.at for each in run.invoked] == [0, 45]
     assert run.group_overlaps == []
+
+
+def test_a_message_that_waits_too_long_for_its_group_is_left_to_the_queue() -> None:
+    queue = fifo_of(["a1"])
+
+    run = Drive(
+        queue, succeed, policy(is_fifo=True), duration_s=lambda each: 0 if each.at else 70
+    ).run()
+
+    # Received at 0, 30 and 60; the handle of the second receive is worth nothing at 70.
+    assert [(each.at, each.handles) for each in run.invoked] == [
+        (0, ["handle-0"]),
+        (70, ["handle-2"]),
+    ]
 
 
 def test_the_queue_in_memory_drops_duplicates_for_five_minutes() -> None:

@@ -9,6 +9,7 @@ from pipeline.local.deployment import EventSourceMapping
 from pipeline.local.on_failure import TimeUnit
 from pipeline.local.semantics.stream_types import StreamRecord
 from pipeline.local.sources.stream import EventFilter, Fetched, Position, Shard, event_text
+from pipeline.local.sources.ttl import TimeToLive
 
 Item = Mapping[str, Mapping[str, Any]]
 
@@ -17,13 +18,25 @@ _RETENTION_S: Final = 24 * 3600.0
 
 
 class DynamodbReader:
-    """Reads a table's stream for one mapping, given a boto3 DynamoDB Streams client."""
+    """Reads a table's stream for one mapping.
+
+    Args:
+        client: A boto3 DynamoDB Streams client.
+        mapping: The mapping whose source and filters to use.
+        time_to_live: What deletes the table's expired items; None leaves them to the endpoint.
+    """
 
     arrival_unit: TimeUnit = "seconds"
     batch_info_key = "DDBStreamBatchInfo"
 
-    def __init__(self, client: Any, mapping: EventSourceMapping) -> None:  # noqa: ANN401  boto3
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401  boto3
+        mapping: EventSourceMapping,
+        time_to_live: TimeToLive | None = None,
+    ) -> None:
         self._client = client
+        self._time_to_live = time_to_live
         self._stream_arn = mapping.source_arn
         self._filter = EventFilter(mapping, "dynamodb")
 
@@ -67,6 +80,8 @@ class DynamodbReader:
 
     def fetch(self, shard_id: str, iterator: str, limit: int) -> Fetched:  # noqa: ARG002  Kinesis needs the shard
         """Read on from an iterator."""
+        if self._time_to_live:
+            self._time_to_live.sweep_if_due()
         answer = self._client.get_records(ShardIterator=iterator, Limit=min(limit, 1000))
         records = [self._record(record) for record in answer["Records"]]
         unchanged = sum(_is_no_change(record) for record in answer["Records"])
@@ -77,6 +92,8 @@ class DynamodbReader:
         arrived_at = change["ApproximateCreationDateTime"].timestamp()
         if _is_no_change(record):
             return StreamRecord(change["SequenceNumber"], arrived_at, None)
+        if self._time_to_live:
+            record = self._time_to_live.mark(record)
         event = dynamodb_event(record, stream_arn=self._stream_arn)
         text = event_text(event) if self._filter.passes(event) else None
         return StreamRecord(change["SequenceNumber"], arrived_at, text, _item_key(event))
