@@ -7,7 +7,7 @@ recorded on AWS by the test suites of other emulators, except where docs/local.m
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from pipeline.local.server.guard_dynamodb_values import identity_of, value_violations
+from pipeline.local.server.guard_dynamodb_values import identity_of, violations
 from pipeline.local.server.guard_rules import (
     Check,
     Request,
@@ -207,13 +207,11 @@ def _expressions(params: Mapping[str, Any]) -> Iterator[Violation]:
             "dynamodb-values-without-expression",
             "ExpressionAttributeValues can only be specified when using expressions",
         )
-    for value in values.values():
-        yield from value_violations(value)
+    yield from violations(values.values())
 
 
 def _item(item: Item, keys: TableKeys | None) -> Iterator[Violation]:
-    for value in item.values():
-        yield from value_violations(value)
+    yield from violations(item.values())
     if keys is None:
         return
     for index, index_keys in keys.indexes.items():
@@ -228,8 +226,7 @@ def _item(item: Item, keys: TableKeys | None) -> Iterator[Violation]:
 
 
 def _key(key: Item, keys: TableKeys | None) -> Iterator[Violation]:
-    for value in key.values():
-        yield from value_violations(value)
+    yield from violations(key.values())
     if keys is None:
         return
     if set(key) != set(keys.keys) or any(keys.keys[name] not in key[name] for name in key):

@@ -4,12 +4,13 @@ Source: Amazon DynamoDB Developer Guide, "Supported data types and naming rules"
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from pipeline.local.server.guard_rules import Violation
 
+_SIMPLE: Final = frozenset({"B", "BOOL", "NULL", "S"})
 _MAX_DIGITS: Final = 38
 _MAX_DEPTH: Final = 31  # lists and maps around a value, its own type not counted
 _MAX_EXPONENT: Final = 125
@@ -21,6 +22,19 @@ _SHORT_NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,8})?", re.ASCII)
 def identity_of(kind: str, content: str) -> object:
     """Return what tells values of a type apart: 1 and 1.0 are one number."""
     return Decimal(content) if kind == "N" and _NUMBER.fullmatch(content) else content
+
+
+def violations(values: Iterable[Mapping[str, Any]]) -> Iterator[Violation]:
+    """Find what is wrong with attribute values; quick about those that cannot be wrong."""
+    for value in values:
+        kind = next(iter(value), "")
+        if len(value) == 1 and (kind in _SIMPLE or (kind == "N" and _is_short(value["N"]))):
+            continue
+        yield from value_violations(value)
+
+
+def _is_short(number: object) -> bool:
+    return isinstance(number, str) and _SHORT_NUMBER.fullmatch(number) is not None
 
 
 def value_violations(value: Mapping[str, Any], depth: int = 0) -> Iterator[Violation]:
