@@ -94,6 +94,8 @@ INVALID = [
     ('{"a": [{"numeric": [">", 5, "<", 4]}]}', "Bottom must be less than top"),
     ('{"a": [{"numeric": ["=", 5000000000.1]}]}', "Value must be between -5.0E9 and 5.0E9"),
     ('{"a": [{"numeric": [">", -1e400]}]}', "Value must be between -5.0E9 and 5.0E9"),
+    ('{"a": [{"numeric": [">", 1e99999999999999999999]}]}', "Value must be between -5.0E9 and"),
+    ('{"a": [{"anything-but": 1e-99999999999999999999}]}', "Only values upto 6 decimals are"),
     ('{"a": [{"numeric": ["=", 0.1234567]}]}', "Only values upto 6 decimals are supported"),
     ('{"a": [{"NUMERIC": ["=", 5]}]}', "Unrecognized match type NUMERIC"),
     ('{"a": [{"cidr": ["10.0.0.0/8"]}]}', "prefix match pattern must be a string"),

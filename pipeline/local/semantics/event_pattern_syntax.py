@@ -323,7 +323,7 @@ def _bound(number: Number) -> Decimal:
     value = comparable(number)
     if value is not None:
         return value
-    if abs(Decimal(number.text)) > MAX_NUMBER:
+    if abs(float(number.text)) > MAX_NUMBER:
         raise _RefusedError("Value must be between -5.0E9 and 5.0E9, inclusive")
     raise _RefusedError(f"Only values upto {MAX_DECIMALS} decimals are supported: {number.text}")
 

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NoReturn
 
 MAX_NUMBER: Final = Decimal("5e9")
@@ -70,7 +70,10 @@ def comparable(leaf: Leaf) -> Decimal | None:
     """
     if not isinstance(leaf, Number):
         return None
-    value = Decimal(leaf.text)
+    try:
+        value = Decimal(leaf.text)
+    except InvalidOperation:  # an exponent of more digits than `Decimal` takes
+        return None
     if not value:
         return Decimal(0)
     exponent = value.adjusted()
