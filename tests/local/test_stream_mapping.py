@@ -149,6 +149,16 @@ def test_the_retry_budget_restarts_when_the_checkpoint_moves() -> None:
     assert run.checkpoints[-1] == "6"
 
 
+def test_attempts_before_some_progress_do_not_count_for_the_rest() -> None:
+    results: list[Result] = [Raised(), failing("2"), Raised(), Raised()]
+    left = iter(results)
+
+    run = drive(records(1, 2, 3), lambda _: next(left), policy(retries=1))
+
+    assert run.invoked == [["1", "2", "3"], ["1", "2", "3"], ["2", "3"], ["2", "3"]]
+    assert discards(run) == [(["2", "3"], "RetryAttemptsExhausted", 2, Raised())]
+
+
 @pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (1, 2), (2, 3), (3, 4)])
 def test_a_batch_is_discarded_after_its_retries(retries: int, attempts: int) -> None:
     run = drive(records(1, 2, 3, 4), raising_on("2"), policy(retries=retries))
