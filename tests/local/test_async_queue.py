@@ -108,10 +108,7 @@ def test_all_attempts_have_one_request_id() -> None:
     attempts = [run.invoked.get(timeout=10) for _ in range(4)]
     assert attempts == [(b"{}", request_id)] * 4
     assert str(uuid.UUID(request_id)) == request_id
-    assert problem == (
-        f"gave up event {request_id} after 3 attempts: RetriesExhausted; "
-        "it is lost, there is no destination"
-    )
+    assert problem == (f"gave up event {request_id} after 3 attempts: RetriesExhausted; it is lost")
     assert run.queue.progress()["events"].is_settled
     assert run.queue.progress()["events"].fetched == 1
 
@@ -180,9 +177,20 @@ def test_an_end_that_cannot_be_told_is_reported_and_the_queue_goes_on(
         events = [run.invoked.get(timeout=10)[0] for _ in range(2)]
 
     assert events == [b"{}", b'{"next":1}']
-    assert "the end (RetriesExhausted) of event" in problem
+    assert "did not take the end (RetriesExhausted) of event" in problem
     assert reason in problem
     assert run.queue.failure is None
+
+
+def test_a_destination_that_is_gone_keeps_no_dead_letter_back() -> None:
+    config = AsyncConfig(0, on_failure_arn="arn:aws:ec2:r:1:i-1", dead_letter_arn=TOPIC)
+    with Run(config, ERROR) as run:
+        run.queue.accept(b"{}")
+        operation, _ = run.call()
+        problems = [run.problems.get(timeout=10) for _ in range(2)]
+
+    assert operation == "publish"
+    assert problems[1].endswith(f"RetriesExhausted; {TOPIC} has it")
 
 
 def test_an_entry_that_the_bus_refuses_is_reported() -> None:

@@ -181,30 +181,35 @@ class AsyncQueue:
     def _deliver(self, step: Deliver) -> None:
         """Tell an event's end; what cannot be told is lost, on AWS too, and so is reported."""
         config = self._context.config
-        is_success = step.condition == "Success"
-        destination = config.on_success_arn if is_success else config.on_failure_arn
-        told = []
+        if step.condition == "Success":
+            self._tell(step, config.on_success_arn, self._send_record)
+            return
+        told = [
+            self._tell(step, config.on_failure_arn, self._send_record),
+            self._tell(step, config.dead_letter_arn, self._send_dead_letter),
+        ]
+        places = " and ".join(place for place in told if place)
+        self._context.on_problem(
+            f"gave up event {step.event.request_id} after {step.invoke_count} attempts: "
+            f"{step.condition}; {f'{places} has it' if places else 'it is lost'}"
+        )
+
+    def _tell(
+        self, step: Deliver, arn: str | None, send: Callable[[str, Deliver], None]
+    ) -> str | None:
+        """Send an end to one place; return the place if it took it."""
+        if arn is None:
+            return None
         try:
-            if destination is not None:
-                self._send_record(destination, step)
-                told.append(destination)
-            if config.dead_letter_arn is not None and not is_success:
-                self._send_dead_letter(config.dead_letter_arn, step)
-                told.append(config.dead_letter_arn)
+            send(arn, step)
         except (BotoCoreError, ClientError, LookupError, ValueError) as error:
             # Lambda counts DestinationDeliveryFailures or DeadLetterErrors and goes on as well.
             self._context.on_problem(
-                f"the end ({step.condition}) of event {step.event.request_id} is lost: {error}"
+                f"{arn} did not take the end ({step.condition}) of event "
+                f"{step.event.request_id}: {error}"
             )
-            return
-        if not is_success:
-            where = (
-                f"{' and '.join(told)} has it" if told else "it is lost, there is no destination"
-            )
-            self._context.on_problem(
-                f"gave up event {step.event.request_id} after {step.invoke_count} attempts: "
-                f"{step.condition}; {where}"
-            )
+            return None
+        return arn
 
     def _send_record(self, destination: str, step: Deliver) -> None:
         context = self._context
