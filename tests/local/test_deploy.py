@@ -345,14 +345,32 @@ def test_a_change_that_the_local_run_cannot_make_is_refused(
     bring_up: Callable[..., Deployment],
 ) -> None:
     text = """
+        Parameters: { Mode: { Type: String } }
+        Resources:
+          Flow:
+            Type: AWS::Kinesis::Stream
+            Properties: { StreamModeDetails: { StreamMode: !Ref Mode } }
+        """
+    bring_up(text, Mode="PROVISIONED")
+
+    with pytest.raises(DeployError, match="small-Flow is PROVISIONED and cannot become ON_DEMAND"):
+        bring_up(text, Mode="ON_DEMAND")
+
+
+def test_another_shard_count_reshards_the_stream(
+    bring_up: Callable[..., Deployment], endpoint: Endpoint
+) -> None:
+    text = """
         Parameters: { Shards: { Type: Number } }
         Resources:
           Flow: { Type: AWS::Kinesis::Stream, Properties: { ShardCount: !Ref Shards } }
         """
-    bring_up(text, Shards="1")
+    name = bring_up(text, Shards="1").physical_ids["Flow"]
 
-    with pytest.raises(DeployError, match="small-Flow is PROVISIONED with 1 open shards"):
-        bring_up(text, Shards="2")
+    bring_up(text, Shards="2")
+
+    found = endpoint.client("kinesis").describe_stream_summary(StreamName=name)
+    assert found["StreamDescriptionSummary"]["OpenShardCount"] == 2
 
 
 def test_a_missing_property_is_named(bring_up: Callable[..., Deployment]) -> None:
