@@ -21,6 +21,7 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 from moto.s3.models import S3Backend
+from moto.sns.models import Subscription
 from werkzeug.serving import make_server
 
 from pipeline.local.faults import FaultPlan
@@ -31,6 +32,7 @@ from pipeline.local.server.http_handler import KeepAliveHandler
 from pipeline.local.server.journal import Journal, record_changes
 from pipeline.local.server.kinesis import Kinesis
 from pipeline.local.server.queues import correct_queues
+from pipeline.local.server.tables import correct_tables
 from pipeline.local.server.usage import UsageMeter
 
 
@@ -69,6 +71,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     correct_queues()
+    correct_tables()
     application: Any = DomainDispatcherApplication(create_backend_app)
     application = Kinesis(application, _stream, time.time)  # noqa: TID251  the clock is given here
     application = UsageMeter(application, _secondary_index_keys)
@@ -78,7 +81,7 @@ def main() -> None:
         # Outside of the meter: AWS bills what it executes, also when the reply is lost.
         application = FaultyCalls(application, FaultPlan(int(seed), float(rate)), time.sleep)
     journal = Journal()
-    record_changes(journal, S3Backend, EventsBackend)
+    record_changes(journal, S3Backend, EventsBackend, Subscription)
     server = make_server(
         "127.0.0.1", 0, journal.watch(application), threaded=True, request_handler=KeepAliveHandler
     )
