@@ -332,6 +332,33 @@ def test_an_endpoint_of_the_users_tells_queues_and_no_functions(
     assert [each["QueueArn"] for each in configuration["QueueConfigurations"]] == [QUEUE_ARN]
 
 
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_topic_tells_a_function_on_the_own_endpoint_alone(
+    bring_up: BringUp, endpoint: Endpoint, foreign: Endpoint, *, is_own: bool
+) -> None:
+    topic = endpoint.client("sns").create_topic(Name="asynchronous-topic")["TopicArn"]
+    properties = {
+        "TopicArn": topic,
+        "Protocol": "lambda",
+        "Endpoint": {"Fn::GetAtt": ["Code", "Arn"]},
+    }
+
+    deployment = bring_up("AWS::SNS::Subscription", properties, endpoint if is_own else foreign)
+
+    assert deployment.routes.subscribed_functions == ({CODE_ARN} if is_own else set())
+    assert deployment.unhandled == ({} if is_own else {"One": "AWS::SNS::Subscription"})
+
+
+def test_a_topic_tells_no_function_of_another_stack(bring_up: BringUp) -> None:
+    properties = {
+        "TopicName": "asynchronous-other",
+        "Subscription": [{"Protocol": "lambda", "Endpoint": f"{CODE_ARN}-of-others"}],
+    }
+
+    with pytest.raises(TemplateError, match="the stack has no function"):
+        bring_up("AWS::SNS::Topic", properties)
+
+
 def invoke_config(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  values of a template
     return {"FunctionName": {"Ref": "Code"}, "Qualifier": "$LATEST", **changes}
 

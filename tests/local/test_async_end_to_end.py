@@ -205,6 +205,25 @@ def test_a_success_is_told_to_its_destination(application: Application) -> None:
     assert record["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST"}
 
 
+def test_a_message_on_a_topic_invokes_a_function_that_wants_it(application: Application) -> None:
+    sns, topic = application.client("sns"), application.name("Topic")
+    for severity in ("low", "high"):
+        sns.publish(
+            TopicArn=topic,
+            Message=f"it is {severity}",
+            Subject="News",
+            MessageAttributes={"severity": {"DataType": "String", "StringValue": severity}},
+        )
+
+    (event,) = application.notes()
+
+    (record,) = event["Records"]
+    assert record["EventSource"] == "aws:sns"
+    assert record["EventSubscriptionArn"].startswith(f"{topic}:")
+    assert (record["Sns"]["Message"], record["Sns"]["Subject"]) == ("it is high", "News")
+    assert record["Sns"]["MessageAttributes"] == {"severity": {"Type": "String", "Value": "high"}}
+
+
 def test_schedules_fire_by_hand_and_not_by_themselves(application: Application) -> None:
     moment = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
     application.run.fire("NotesHourly", moment)

@@ -109,17 +109,21 @@ class Journal:
             return Page(last=after + len(facts), facts=facts)
 
 
-def record_changes(journal: Journal, s3_backend: Any, events_backend: Any) -> None:
-    """Let moto's backends tell the journal of objects and of events that are put on a bus.
+def record_changes(
+    journal: Journal, s3_backend: Any, events_backend: Any, sns_subscription: Any
+) -> None:
+    """Let moto tell the journal of objects, of events on a bus and of messages for functions.
 
     Args:
         journal: What is told.
         s3_backend: moto's class `S3Backend`.
         events_backend: moto's class `EventsBackend`.
+        sns_subscription: moto's class `Subscription` of SNS.
     """
     _record_objects(journal, s3_backend)
     _record_removals(journal, s3_backend)
     _record_events(journal, events_backend)
+    _record_messages(journal, sns_subscription)
 
 
 def _record_objects(journal: Journal, backend_class: Any) -> None:
@@ -250,6 +254,47 @@ def _record_events(journal: Journal, backend_class: Any) -> None:
         return answers
 
     backend_class.put_events = put_events
+
+
+def _record_messages(journal: Journal, subscription_class: Any) -> None:
+    publish = subscription_class.publish
+
+    def publish_to(  # moto's signature
+        self: Any,
+        message: str,
+        message_id: str,
+        subject: str | None = None,
+        message_attributes: dict[str, Any] | None = None,
+        **others: Any,
+    ) -> None:
+        if self.protocol != "lambda":  # moto would look for a function of its own
+            publish(self, message, message_id, subject, message_attributes, **others)
+            return
+        matcher = self._filter_policy_matcher
+        if matcher is not None and not matcher.matches(message_attributes, message):
+            return
+        if others.get("message_structure") == "json":
+            message = self._parse_message_structure(message, self.protocol)
+        journal.add(
+            kind="message",
+            function_arn=self.endpoint,
+            subscription_arn=self.arn,
+            topic_arn=self.topic.arn,
+            message_id=message_id,
+            message=message,
+            subject=subject,
+            attributes={
+                name: {"Type": value["Type"], "Value": _attribute_text(value["Value"])}
+                for name, value in (message_attributes or {}).items()
+            },
+            region=self.topic.arn.split(":")[3],
+        )
+
+    subscription_class.publish = publish_to
+
+
+def _attribute_text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _is_object(text: str) -> bool:

@@ -74,7 +74,9 @@ class AsyncEvents:
         router = EventRouter(routes, targets, on_problem, clock)
         self.fire = router.fire
         self.sources: list[Source] = list(queues.values())
-        listens = routes.notifications or routes.rules or routes.schedules
+        listens = (
+            routes.notifications or routes.rules or routes.schedules or routes.subscribed_functions
+        )
         if settings.journal_url is not None and listens:
             self.sources.append(
                 JournalSource(settings.journal_url, router.take, settings.poll_interval_s)
@@ -87,6 +89,7 @@ def _invoked_asynchronously(deployment: Deployment) -> list[str]:
     """Name the functions that something sends events to."""
     routes = deployment.routes
     arns = {notification.target_arn for notification in routes.notifications}
+    arns |= routes.subscribed_functions
     arns |= {target.arn for rule in routes.rules for target in rule.targets}
     arns |= {schedule.target.arn for schedule in routes.schedules}
     for config in routes.async_configs.values():

@@ -21,6 +21,7 @@ from pipeline.local.semantics.s3_event import (
     bus_event,
     notification,
 )
+from pipeline.local.semantics.sns_event import function_event
 from pipeline.local.sources.bus_targets import EventTargets, TargetError, as_text
 
 OnProblem = Callable[[str, str], None]
@@ -60,6 +61,8 @@ class EventRouter:
                 self._publish(custom_event(fact), fact["bus"])
             case "object":
                 self._object_changed(_change(fact))
+            case "message":
+                self._message_published(fact)
             case "fire":
                 try:
                     self.fire(fact["logical_id"], fact["time"])
@@ -111,6 +114,16 @@ class EventRouter:
                     )
         if change.bucket in self._routes.event_bridge_buckets:
             self._publish(as_text(bus_event(change, str(uuid.uuid4()))), DEFAULT_BUS)
+
+    def _message_published(self, fact: dict[str, Any]) -> None:
+        arn = fact["function_arn"]
+        if arn not in self._routes.subscribed_functions:
+            return  # somebody else's subscription
+        try:
+            self._targets.send(arn, as_text(function_event(fact)))
+        except TargetError as error:
+            what = f"message {fact['message_id']} is lost, {arn} said: {error}"
+            self._on_problem(fact["topic_arn"], what)
 
     def _send(self, origin: EventRule | Schedule, target: EventTarget, text: str) -> None:
         try:
