@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.local.checkpoints import Checkpoints
+from pipeline.local.deployment import Deployment
+from pipeline.local.endpoint import Endpoint
 from pipeline.local.execution.outcome import Success, Throttled
 from pipeline.local.execution.workers import MAX_CONCURRENCY, FunctionWorkers
+from pipeline.local.lambda_service import LambdaService, RunEvent
 from tests.local.staged import staged_function
 
 Start = Callable[..., FunctionWorkers]
@@ -118,3 +122,20 @@ def test_a_state_that_lives_in_a_module_alone_shows_within_a_few_batches(start: 
     counts = [answer(workers, "shard-0") for _ in range(6)]
 
     assert counts != [1, 2, 3, 4, 5, 6]
+
+
+def test_a_cut_concurrency_is_told_at_the_start(tmp_path: Path) -> None:
+    function = staged_function(tmp_path / "code", PID, reserved_concurrency=50)
+    told: list[RunEvent] = []
+    service = LambdaService(
+        Deployment({"Greeter": function}, (), {}, {}, {}),
+        Endpoint("http://127.0.0.1:1"),
+        directory=tmp_path,
+        checkpoints=Checkpoints(None),
+        on_event=told.append,
+    )
+
+    service.start()
+    service.close()
+
+    assert told == [RunEvent("note", "Greeter", "50 invocations at once are reserved, 4 run here")]
