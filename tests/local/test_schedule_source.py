@@ -4,6 +4,8 @@ import itertools
 import threading
 from collections.abc import Iterator
 
+import pytest
+
 from pipeline.local.deployment import EventRoutes, EventRule, EventTarget, Schedule
 from pipeline.local.sources.schedule_source import ScheduleSource
 
@@ -30,7 +32,7 @@ def fired(routes: EventRoutes, clock: Iterator[float], count: int) -> list[tuple
         if len(found) == count:
             is_done.set()
 
-    source = ScheduleSource(routes, fire, lambda: next(clock))
+    source = ScheduleSource(routes, fire, pytest.fail, lambda: next(clock))
     source.start()
     assert is_done.wait(10)
     source.stop()
@@ -82,9 +84,25 @@ def test_what_was_slept_through_is_not_made_up_for() -> None:
 
 
 def test_without_schedules_nothing_is_watched() -> None:
-    source = ScheduleSource(EventRoutes(), lambda *_: None, lambda: STARTED)
+    source = ScheduleSource(EventRoutes(), lambda *_: None, pytest.fail, lambda: STARTED)
 
     source.start()
 
     assert source.join(10)
     assert source.progress()["times"].is_settled
+
+
+def test_a_thread_that_breaks_says_so() -> None:
+    problems: list[str] = []
+
+    def fire(logical_id: str, moment: float) -> None:
+        raise LookupError(f"{logical_id} at {moment - STARTED}")
+
+    routes = EventRoutes(schedules=[schedule("Each", "rate(1 minutes)")])
+    source = ScheduleSource(routes, fire, problems.append, lambda: STARTED)
+
+    source.start()
+
+    assert source.join(10)
+    assert isinstance(source.failure, LookupError)
+    assert problems == ["nothing fires any more: LookupError('Each at 0.0')"]

@@ -79,10 +79,18 @@ class AsyncEvents:
         )
         if settings.journal_url is not None and listens:
             self.sources.append(
-                JournalSource(settings.journal_url, router.take, settings.poll_interval_s)
+                JournalSource(
+                    settings.journal_url,
+                    router.take,
+                    settings.poll_interval_s,
+                    partial(on_problem, JournalSource.name),
+                )
             )
         if settings.fires_schedules:
-            self.sources.append(ScheduleSource(routes, router.fire, clock))
+            schedules = ScheduleSource(
+                routes, router.fire, partial(on_problem, ScheduleSource.name), clock
+            )
+            self.sources.append(schedules)
 
 
 def _invoked_asynchronously(deployment: Deployment) -> list[str]:

@@ -22,14 +22,22 @@ class JournalSource:
         url: The endpoint's base URL.
         on_fact: Routes a fact.
         poll_interval_s: How long one request waits for facts.
+        on_problem: Told, in words, what the user must know.
     """
 
     name = "journal"
     function = ""
 
-    def __init__(self, url: str, on_fact: OnFact, poll_interval_s: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        on_fact: OnFact,
+        poll_interval_s: float,
+        on_problem: Callable[[str], None],
+    ) -> None:
         self._connection = _connection(url)
         self._on_fact = on_fact
+        self._on_problem = on_problem
         self._poll_interval_s = poll_interval_s
         self._after = 0
         self._progress = Progress(is_settled=True, has_ended=False, fetched=0, empty_polls=0)
@@ -70,6 +78,7 @@ class JournalSource:
         except Exception as error:  # noqa: BLE001  a thread's error has nowhere to go but here
             if not self._stop.is_set():
                 self._failure = error
+                self._on_problem(f"events come no more, the journal has stopped: {error!r}")
         finally:
             self._connection.close()
 

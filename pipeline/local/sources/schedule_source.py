@@ -18,6 +18,7 @@ class ScheduleSource:
     Args:
         routes: Has the rules and schedules.
         fire: Fires one, by logical id, for a time in epoch seconds.
+        on_problem: Told, in words, what the user must know.
         clock: Seconds since the epoch.
     """
 
@@ -25,9 +26,14 @@ class ScheduleSource:
     function = ""
 
     def __init__(
-        self, routes: EventRoutes, fire: Callable[[str, float], None], clock: Callable[[], float]
+        self,
+        routes: EventRoutes,
+        fire: Callable[[str, float], None],
+        on_problem: Callable[[str], None],
+        clock: Callable[[], float],
     ) -> None:
         self._fire = fire
+        self._on_problem = on_problem
         self._clock = clock
         self._started_at = clock()
         self._expressions: dict[str, tuple[ScheduleExpression, float, float]] = {
@@ -91,6 +97,7 @@ class ScheduleSource:
                 after = max(after, self._clock() - _LATENESS_S)
         except Exception as error:  # noqa: BLE001  a thread's error has nowhere to go but here
             self._failure = error
+            self._on_problem(f"nothing fires any more: {error!r}")
 
     def _next(self, after: float) -> tuple[list[str], float] | None:
         """Return what fires next behind a time, and when."""
