@@ -90,6 +90,8 @@ def open_local_run(
         logs: Whether every log line is shown.
     """
     console.print(f"deploying {template}")
+    if faults:
+        console.print(f"faults are injected by seed {faults.seed} at rate {faults.rate}")
     return LocalRun(
         template,
         directory=RUN_DIRECTORY / name,
