@@ -14,7 +14,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run local test check schemas bench build sam-validate lock clean
+.PHONY: help run local faults test check schemas bench build sam-validate lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,14 @@ run: $(VENV)/run.stamp ## run the demo: local stack, seeded traffic, ledger, the
 
 local: $(VENV)/run.stamp ## keep the local stack up until Ctrl-C
 	@$(BIN)/streamwarden local $(ARGS)
+
+faults: $(VENV)/run.stamp ## run the demo with injected faults for ten seeds; reports in build/faults
+	@mkdir -p build/faults
+	@failed=; for seed in 1 2 3 4 5 6 7 8 9 10; do \
+		report=build/faults/$$seed.txt; \
+		$(BIN)/streamwarden demo --records 5000 --faults $$seed $(ARGS) >$$report 2>&1 || failed=yes; \
+		echo "faults $$seed: $$(tail -n 1 $$report)"; \
+	done; test -z "$$failed"
 
 test: $(VENV)/dev.stamp ## run every test and check, with branch coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
@@ -39,8 +47,9 @@ check: $(VENV)/dev.stamp ## run the checks alone: format, lint, types, imports, 
 schemas: $(VENV)/run.stamp ## write schemas/ anew from pipeline/events.py
 	@$(BIN)/streamwarden schemas
 
-bench: $(VENV)/dev.stamp ## run the benchmarks: decoding, the event flow against two peers, thumbnails
+bench: $(VENV)/dev.stamp ## run the benchmarks: decoding, event sources, event flow, thumbnails
 	@$(BIN)/python -m benchmarks.decode
+	@$(BIN)/python -m benchmarks.event_sources
 	@$(BIN)/python -W ignore::UserWarning -m benchmarks.event_flow $(ARGS)
 	@$(BIN)/python -m benchmarks.thumbnails
 

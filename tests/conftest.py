@@ -2,8 +2,10 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import botocore
 import pytest
 
+from pipeline.local.server import guard_client
 from tests import recorded_calls as recorder
 
 ROOT = Path(__file__).resolve().parent
@@ -23,6 +25,17 @@ def recorded_calls(request: pytest.FixtureRequest) -> Iterator[set[recorder.Call
         return
     with recorder.recording(request.path.stem.removeprefix("test_")) as calls:
         yield calls
+
+
+@pytest.fixture(autouse=True)
+def strict_aws(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Refuse on moto what AWS refuses, where consumers and adapters are under test."""
+    if request.path.parent.name not in {"consumers", "contract"}:
+        yield
+        return
+    botocore.register_initializer(guard_client.install)
+    yield
+    botocore.unregister_initializer(guard_client.install)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -62,3 +62,32 @@ def test_thumbnails_are_measured_in_each_format_with_their_goals() -> None:
         "JPEG: at most 0.35 times the blog's CPU",
         "JPEG: at most 60 MB of memory",
     ]
+
+
+@pytest.fixture(scope="module")
+def event_sources() -> str:
+    """Run the benchmark of the event sources as `make bench` does and give what it prints."""
+    sizes = ("--batches", "2", "--rounds", "1")
+    command = [sys.executable, "-m", "benchmarks.event_sources", *sizes]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_the_event_sources_have_their_figures_beside_the_plain_loops(event_sources: str) -> None:
+    rows = re.findall(r"^(\S.{35}) +([\d,]+) +([\d.]+)$", event_sources, re.MULTILINE)
+
+    assert [name.strip() for name, _, _ in rows] == [
+        "stream to consumer",
+        "queue to consumer",
+        "plain loop in one process",
+    ]
+    assert all(int(rate.replace(",", "")) > 0 for _, rate, _ in rows)
+
+
+def test_every_goal_of_the_event_sources_is_printed_with_its_figure(event_sources: str) -> None:
+    goals = re.findall(
+        r"^goal: (.+?) +measured: +\S+ +(?:met|MISSED)$", event_sources, re.MULTILINE
+    )
+
+    assert goals == ["at least 5,000 records/s", "at most 3 times the CPU of the loop"]

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from pipeline.cli.costs import Standing, Work, idle_costs, list_prices, put_units, traffic_costs
 from pipeline.cli.demo_progress import DemoProgress
-from pipeline.cli.findings import judge, message, read_alerts
+from pipeline.cli.faults import faults_option
+from pipeline.cli.findings import first_copies, judge, message, read_alerts
 from pipeline.cli.host import HostSampler
 from pipeline.cli.inbox import Inbox
 from pipeline.cli.latency import PutLog, latencies_s
@@ -25,6 +26,7 @@ from pipeline.cli.result import DemoResult, Effort, Timings, problems
 from pipeline.cli.traffic import MIN_RECORDS, Traffic, make_traffic
 from pipeline.local.deployment import Function
 from pipeline.local.execution.workers import InvocationCounters
+from pipeline.local.faults import FaultPlan
 from pipeline.local.run import DrainProgress, LocalRun
 from pipeline.local.server.usage import Usage
 
@@ -44,8 +46,9 @@ _SHORT_RETENTION_HOURS = 24
     help="User records of the seeded traffic; this machine's own metrics come on top.",
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="Chooses the traffic.")
+@faults_option
 @template_option
-def demo(records: int, seed: int, template: Path) -> None:
+def demo(records: int, seed: int, faults: FaultPlan | None, template: Path) -> None:
     """Run seeded traffic through the local run and report what came of it.
 
     Ends with exit code 0 only if the ledger balances and each planted incident has exactly one
@@ -54,7 +57,7 @@ def demo(records: int, seed: int, template: Path) -> None:
     console = make_console()
     host = HostSampler(platform.node() or "this-machine", _now, random.Random())
     started = time.monotonic()
-    with plain_words(), open_local_run(template, "demo", console) as run:
+    with plain_words(), open_local_run(template, "demo", console, faults=faults) as run:
         deploy_s = time.monotonic() - started
         console.print(f"{template} runs on {run.endpoint.url}")
         print_unhandled(console, run)
@@ -64,14 +67,19 @@ def demo(records: int, seed: int, template: Path) -> None:
             f"{len(traffic.incidents)} incidents in them, and this machine's own metrics\n",
             soft_wrap=True,
         )
-        result = play(run, traffic, host, deploy_s, console)
+        result = play(run, traffic, host, deploy_s, console, faults)
     print_report(console, result)
     if problems(result):
         raise SystemExit(1)
 
 
 def play(
-    run: LocalRun, traffic: Traffic, host: HostSampler, deploy_s: float, console: Console
+    run: LocalRun,
+    traffic: Traffic,
+    host: HostSampler,
+    deploy_s: float,
+    console: Console,
+    plan: FaultPlan | None = None,
 ) -> DemoResult:
     """Put the traffic and this machine's metrics, wait until all is processed, and read it back.
 
@@ -81,6 +89,7 @@ def play(
         host: Samples this machine, for as long as the run takes.
         deploy_s: How long the deployment took, for the report.
         console: Where the progress is shown.
+        plan: What the run lets go wrong; a message may then come twice.
     """
     names = run.deployment.physical_ids
     sns, sqs = run.endpoint.client("sns"), run.endpoint.client("sqs")
@@ -106,13 +115,13 @@ def play(
     prices = list_prices()
     return DemoResult(
         ledger=tuple(draw_up(log.receipts, stored)),
-        findings=judge(traffic.incidents, alerts, messages, pages),
+        findings=judge(traffic.incidents, alerts, messages, pages, copies_allowed=plan is not None),
         pages=pages,
         messages=notifications,
         stream_records=len(log.receipts),
         user_records=user_records,
         timings=timings,
-        latencies_s=latencies_s(log, notifications),
+        latencies_s=latencies_s(log, first_copies(notifications)),
         effort=_effort(run, usage),
         costs=tuple(
             traffic_costs(prices, usage, work, put_units(sizes_bytes), user_records)
@@ -120,6 +129,7 @@ def play(
             else ()
         ),
         idle_costs=tuple(idle_costs(prices, _standing(run))),
+        faults=tuple(run.faults()) if plan else None,
     )
 
 
@@ -139,7 +149,7 @@ def _put_and_drain(
 
         def drain(drained: DrainProgress) -> None:
             _exhaust(log.send(host.sample()))
-            progress.drain(drained)
+            progress.drain(drained, sum(count.times for count in run.faults()))
 
         run.wait_until_drained(DRAIN_TIMEOUT_S, on_progress=drain)
         return Timings(deploy_s, put - started, time.monotonic() - put)

@@ -37,7 +37,13 @@ class DemoProgress:
         """Show how many records are on the stream."""
         self._bar.update(self._task, completed=records, description=f"put {records} records")
 
-    def drain(self, progress: DrainProgress) -> None:
-        """Show how many records all event sources have read, and how many shards have some left."""
+    def drain(self, progress: DrainProgress, faults: int = 0) -> None:
+        """Show how many records all event sources have read, how many shards have some left.
+
+        Args:
+            progress: Where the sources are.
+            faults: How many injected faults have struck.
+        """
         text = f"{progress.records_read} records read, {len(progress.pending)} shards not drained"
+        text += f", {faults} faults injected" if faults else ""
         self._bar.update(self._task, completed=progress.records_read, description=text)

@@ -1,16 +1,19 @@
 """The planted incidents against the alerts that were stored and the messages that arrived."""
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pipeline.cli.inbox import Notification
 from pipeline.cli.incidents import PlantedIncident
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = TypeVar("Item")
 
 
 class StoredAlert(NamedTuple):
@@ -43,10 +46,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The planted incidents, and the alerts that nobody planted by their first message."""
+    """The planted incidents, and the alerts that nobody planted by their first message.
+
+    `copies` counts messages and pages that arrived once more.
+    """
 
     planted: tuple[Finding, ...]
     others: tuple[Message, ...]
+    copies: int = 0
 
 
 def read_alerts(dynamodb: "DynamoDBClient", table: str) -> Iterator[StoredAlert]:
@@ -73,11 +80,18 @@ def message(notification: Notification) -> Message:
     )
 
 
+def first_copies(notifications: Sequence[Notification]) -> list[Notification]:
+    """Leave out of AlertsTopic's messages those that have arrived before."""
+    return _first_of_each(notifications, lambda item: message(item).notification_id)
+
+
 def judge(
     incidents: Sequence[PlantedIncident],
     alerts: Sequence[StoredAlert],
     messages: Sequence[Message],
     pages: Sequence[Notification],
+    *,
+    copies_allowed: bool = False,
 ) -> Findings:
     """Hold the planted incidents against what was found.
 
@@ -86,11 +100,18 @@ def judge(
         alerts: All rows of AlertsTable.
         messages: What arrived from AlertsTopic.
         pages: What arrived from OnCallTopic.
+        copies_allowed: Whether a message or page may have arrived once more under the same id, as
+            it does when a crash or a lost reply falls between its publication and the mark for it.
     """
+    told = _first_of_each(messages, lambda item: item.notification_id)
+    paged = _first_of_each(pages, _identity)
+    copies = len(messages) - len(told) + len(pages) - len(paged)
+    if copies_allowed:
+        messages, pages = told, paged
     planted = tuple(_find(incident, alerts, messages, pages) for incident in incidents)
     own = {incident.dedup_key for incident in incidents}
     others = {item.alert_id: item for item in reversed(messages) if item.dedup_key not in own}
-    return Findings(planted, tuple(reversed(others.values())))
+    return Findings(planted, tuple(reversed(others.values())), copies)
 
 
 def _find(
@@ -113,8 +134,27 @@ def _find(
     ids = {item.notification_id for item in told}
     if not problem and len(ids) < len(told):
         problem = "a message arrived twice"
+    if not problem and {item.alert_id for item in told} != {_alert_id(firing[0])}:
+        problem = "its messages and its page bear different alert ids"
     severity = openings[0].severity if openings else ""
     return Finding(incident, openings[0].alert_id if openings else "", severity, problem)
+
+
+def _first_of_each(items: Sequence[Item], identity: Callable[[Item], Hashable]) -> list[Item]:
+    firsts: dict[Hashable, Item] = {}
+    for item in items:
+        firsts.setdefault(identity(item), item)
+    return list(firsts.values())
+
+
+def _identity(page: Notification) -> tuple[str, str, str]:
+    """Return what all copies of a page share; of updates there may be several, told by subject."""
+    return _alert_id(page), page.attributes.get("status", ""), page.subject
+
+
+def _alert_id(page: Notification) -> str:
+    found = re.search(r"^Alert id: +(\S+)$", page.body, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _not_one(noun: str, count: int) -> str:

@@ -11,12 +11,15 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline.cli.faults import fault_table, faults_option
 from pipeline.cli.inbox import Inbox
 from pipeline.cli.producer import PutError
 from pipeline.cli.report import make_console, print_page
 from pipeline.cli.stack import published
 from pipeline.local.endpoint import Endpoint, EndpointError
+from pipeline.local.faults import INJECTED, FaultPlan
 from pipeline.local.intrinsics import TemplateError
+from pipeline.local.lambda_service import LambdaSettings
 from pipeline.local.resources.handler import DeployError
 from pipeline.local.run import LocalRun, RunError, RunEvent
 
@@ -34,8 +37,9 @@ template_option = click.option(
 
 @click.command()
 @template_option
+@faults_option
 @click.option("--logs", is_flag=True, help="Show every line that the functions log.")
-def local(template: Path, *, logs: bool) -> None:
+def local(template: Path, faults: FaultPlan | None, *, logs: bool) -> None:
     """Keep the template running on this machine until Ctrl-C, and show the pages as they arrive.
 
     AWS_ENDPOINT_URL in the environment points it at another endpoint than its own. While it is up,
@@ -44,7 +48,9 @@ def local(template: Path, *, logs: bool) -> None:
     console = make_console()
     with (
         plain_words(),
-        open_local_run(template, "local", console, logs=logs) as run,
+        open_local_run(
+            template, "local", console, faults=faults, fires_schedules=True, logs=logs
+        ) as run,
         published(run, "streamwarden-local"),
     ):
         _print_usage(console, run)
@@ -60,31 +66,48 @@ def local(template: Path, *, logs: bool) -> None:
                     print_page(console, page)
         except KeyboardInterrupt:
             console.print("\nstopping")
+            if faults:
+                console.print(fault_table(run.faults()))
 
 
-def open_local_run(template: Path, name: str, console: Console, *, logs: bool = False) -> LocalRun:
+def open_local_run(
+    template: Path,
+    name: str,
+    console: Console,
+    *,
+    faults: FaultPlan | None = None,
+    fires_schedules: bool = False,
+    logs: bool = False,
+) -> LocalRun:
     """Return a local run that tells its failures on the console; it is yet to be entered.
 
     Args:
         template: The SAM template.
         name: Tells the stack and the run's directory from those of other runs.
         console: Where failures are shown, and log lines if wanted.
+        faults: What is to go wrong.
+        fires_schedules: Whether the template's schedules fire at their times.
         logs: Whether every log line is shown.
     """
     console.print(f"deploying {template}")
+    if faults:
+        console.print(f"faults are injected by seed {faults.seed} at rate {faults.rate}")
     return LocalRun(
         template,
         directory=RUN_DIRECTORY / name,
         stack_name=f"streamwarden-{name}",
-        endpoint=Endpoint.from_environment(os.environ),
+        endpoint=Endpoint.from_environment(os.environ, faults=faults),
         on_event=event_printer(console, logs=logs),
+        settings=LambdaSettings(fires_schedules=fires_schedules),
+        faults=faults,
     )
 
 
 def event_printer(console: Console, *, logs: bool) -> Callable[[RunEvent], None]:
     """Return what shows the events of a run; safe to call from several threads.
 
-    A failure that comes again as before is shown again only at its 10th, 100th … time.
+    What comes again as before is shown again only at its 10th, 100th … time. A failure is red, what
+    the user has asked for or may expect is yellow, without the lines that lead to it.
     """
     seen: Counter[tuple[str, str]] = Counter()
     lock = threading.Lock()
@@ -100,9 +123,12 @@ def event_printer(console: Console, *, logs: bool) -> Callable[[RunEvent], None]
         if not _is_power_of_ten(times):
             return
         again = f" ({times} times)" if times > 1 else ""
-        lines = "".join(f"\n    {escape(line)}" for line in event.lines)
+        is_wanted = event.kind in {"fault", "note"} or INJECTED in event.message
+        lines = () if is_wanted else event.lines
+        text = "".join(f"\n    {escape(line)}" for line in lines)
         headline = escape(f"{event.subject}: {event.message}{again}")
-        console.print(f"[red]{event.kind}[/red] {headline}{lines}", soft_wrap=True)
+        colour = "yellow" if is_wanted else "red"
+        console.print(f"[{colour}]{event.kind}[/{colour}] {headline}{text}", soft_wrap=True)
 
     return show
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.costs import Cost, list_prices
+from pipeline.cli.faults import fault_table
 from pipeline.cli.findings import Findings
 from pipeline.cli.inbox import Notification
 from pipeline.cli.ledger import LedgerLine
@@ -37,6 +38,9 @@ def print_report(console: Console, result: DemoResult) -> None:
     console.print(incident_table(result.findings))
     if result.findings.others:
         console.print(others_table(result.findings))
+    if result.faults is not None:
+        console.print(fault_table(result.faults))
+        console.print(f"{result.findings.copies} messages came a second time, under the same id.\n")
     console.print(_measured(result), soft_wrap=True)
     prices = list_prices()
     source = f"list prices of {prices.region}, {prices.as_of}"

@@ -7,6 +7,7 @@ from pipeline.cli.costs import Cost
 from pipeline.cli.findings import Findings
 from pipeline.cli.inbox import Notification
 from pipeline.cli.ledger import LedgerLine
+from pipeline.local.run import FaultCount
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class DemoResult:
     `stream_records` counts Kinesis records, `user_records` what they carried; `pages` and
     `messages` arrived from OnCallTopic and AlertsTopic. `latencies_s` are the seconds from the put
     of the event that opened an alert to its first page, one per alert. `costs` are those of a
-    million such events, `idle_costs` those of a month without any, both on AWS.
+    million such events, `idle_costs` those of a month without any, both on AWS. `faults` are those
+    that were injected, None if none were to be.
     """
 
     ledger: tuple[LedgerLine, ...]
@@ -48,6 +50,7 @@ class DemoResult:
     effort: Effort
     costs: tuple[Cost, ...]
     idle_costs: tuple[Cost, ...]
+    faults: tuple[FaultCount, ...] | None = None
 
     @property
     def records_per_s(self) -> float:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -14,6 +14,20 @@ from pipeline.local.intrinsics import PhysicalResource, Resolver, TemplateError
 from pipeline.local.resources.handler import DeployError, Properties, Stack
 from pipeline.local.resources.registry import HANDLERS
 from pipeline.local.translate import translate
+
+_REF_IS_ARN: Final = {
+    "AWS::CertificateManager::Certificate",
+    "AWS::CloudFormation::Stack",
+    "AWS::ECS::Service",
+    "AWS::ECS::TaskDefinition",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::ElasticLoadBalancingV2::TargetGroup",
+    "AWS::Lambda::LayerVersion",
+    "AWS::SecretsManager::Secret",
+    "AWS::StepFunctions::Activity",
+    "AWS::StepFunctions::StateMachine",
+}
+"""Types whose `Ref` is an ARN, as policies need it. Source: CloudFormation template reference."""
 
 
 def deploy(
@@ -73,6 +87,8 @@ def deploy(
         outputs=_outputs(translation.template, resolver),
         unhandled=unhandled,
         ignored_properties=ignored,
+        queue_mappings=tuple(stack.queue_mappings),
+        routes=stack.routes,
     )
 
 
@@ -174,7 +190,8 @@ def _stand_in(stack: Stack, logical_id: str, kind: str) -> PhysicalResource:
     """Answer for an unhandled resource, so that what refers to it can still be brought up."""
     name = stack.physical_name(logical_id)
     service = kind.split("::")[1].lower() if kind.count("::") > 1 else "custom"
-    return PhysicalResource(name, _StandInAttributes(name, stack.arn(service, name)))
+    arn = stack.arn(service, name)
+    return PhysicalResource(arn if kind in _REF_IS_ARN else name, _StandInAttributes(name, arn))
 
 
 def _outputs(template: Mapping[str, Any], resolver: Resolver) -> dict[str, str]:

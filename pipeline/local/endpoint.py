@@ -19,10 +19,13 @@ import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline.local.faults import FaultPlan
+from pipeline.local.server.faults import FAULTS_PATH, CallFaults
 from pipeline.local.server.usage import USAGE_PATH, Usage
+from pipeline.local.server.wsgi import OWN_CALLER
 
 REGION: Final = "us-east-1"
-CREDENTIAL: Final = "test"
+CREDENTIAL: Final = OWN_CALLER
 """Access key and secret of every local client; no endpoint checks them."""
 
 _MOTO_PROCESS: Final = Path(__file__).parent / "server" / "moto_process.py"
@@ -44,6 +47,10 @@ class Endpoint:
         url: An endpoint that runs already.
         service_urls: Endpoints of single services, keyed by boto3's service name.
         region: The region that clients sign for.
+        faults: What is to go wrong with the calls of callers other than the local run itself.
+
+    Raises:
+        EndpointError: Faults are wanted of an endpoint that runs already.
     """
 
     def __init__(
@@ -52,11 +59,17 @@ class Endpoint:
         *,
         service_urls: Mapping[str, str] | None = None,
         region: str = REGION,
+        faults: FaultPlan | None = None,
     ) -> None:
+        if faults and (url or service_urls):
+            raise EndpointError(
+                "only the local run's own endpoint fails on purpose, not the user's"
+            )
         self.region = region
         self._url = url
         self._service_urls = dict(service_urls or {})
-        self._moto = None if url else _MotoServer()
+        self._faults = faults
+        self._moto = None if url else _MotoServer(faults)
         self._session: Any = boto3.session.Session(
             aws_access_key_id=CREDENTIAL, aws_secret_access_key=CREDENTIAL, region_name=region
         )
@@ -66,7 +79,9 @@ class Endpoint:
         self._account_id: str | None = None
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Self:
+    def from_environment(
+        cls, environ: Mapping[str, str], *, faults: FaultPlan | None = None
+    ) -> Self:
         """Make the endpoint that `AWS_ENDPOINT_URL` names, or a moto server without it.
 
         `AWS_ENDPOINT_URL_<SERVICE>` sends one service elsewhere; `AWS_REGION` and
@@ -81,6 +96,7 @@ class Endpoint:
                 if name.startswith(prefix) and url
             },
             region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or REGION,
+            faults=faults,
         )
 
     @property
@@ -157,8 +173,16 @@ class Endpoint:
         """
         if self._moto is None:
             raise EndpointError(f"{self.url} does not count its requests")
-        with urllib.request.urlopen(self.url + USAGE_PATH, timeout=_START_TIMEOUT_S) as answer:  # noqa: S310  our own server
-            return [Usage(*counts) for counts in json.load(answer)]
+        return [Usage(*counts) for counts in self._ask(USAGE_PATH)]
+
+    def faults(self) -> list[CallFaults]:
+        """Give the faults that have struck so far, by caller, operation and kind."""
+        return [CallFaults(*counts) for counts in self._ask(FAULTS_PATH)] if self._faults else []
+
+    def _ask(self, path: str) -> Any:  # noqa: ANN401  JSON
+        """Ask the local run's own moto server for what it has counted."""
+        with urllib.request.urlopen(self.url + path, timeout=_START_TIMEOUT_S) as answer:  # noqa: S310  our own server
+            return json.load(answer)
 
     def log(self) -> str:
         """Give what the moto server has written so far; empty for a user's endpoint."""
@@ -196,7 +220,8 @@ class Endpoint:
 class _MotoServer:
     """The child process that runs `server/moto_process.py`."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: FaultPlan | None) -> None:
+        self._arguments = [str(faults.seed), str(faults.rate)] if faults else []
         self._process: subprocess.Popen[str] | None = None
         self._log: IO[str] | None = None
 
@@ -217,7 +242,7 @@ class _MotoServer:
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - lives until stop()
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter runs our own file
             # -P: this directory must not come first on the child's import path.
-            [sys.executable, "-P", str(_MOTO_PROCESS)],
+            [sys.executable, "-P", str(_MOTO_PROCESS), *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -1,6 +1,10 @@
 """The faults that a local run is asked to inject; what injects them stands beside what fails."""
 
 from dataclasses import dataclass
+from typing import Final
+
+INJECTED: Final = "Injected by the local run's fault plan."
+"""The message of every error that AWS did not make."""
 
 
 @dataclass(frozen=True, slots=True)

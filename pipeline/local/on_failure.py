@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pipeline.local.deployment import EventSourceMapping
-from pipeline.local.semantics.stream_mapping import Discard, Raised
+from pipeline.local.semantics.stream_types import Discard, Raised
 
 TimeUnit = Literal["milliseconds", "seconds"]
 

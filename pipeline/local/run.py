@@ -3,18 +3,21 @@
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import NoReturn, Self
+from typing import NamedTuple, NoReturn, Self
 
 from pipeline.local.checkpoints import Checkpoints
 from pipeline.local.deploy import deploy
 from pipeline.local.deployment import Deployment
 from pipeline.local.endpoint import Endpoint
 from pipeline.local.execution.workers import InvocationCounters
+from pipeline.local.faults import FaultPlan
 from pipeline.local.lambda_service import (
     LambdaService,
     LambdaSettings,
@@ -23,7 +26,7 @@ from pipeline.local.lambda_service import (
     RunEvent,
 )
 
-__all__ = ["DrainProgress", "DrainTimeoutError", "LocalRun", "RunError", "RunEvent"]
+__all__ = ["DrainProgress", "DrainTimeoutError", "FaultCount", "LocalRun", "RunError", "RunEvent"]
 
 _DRAIN_CHECK_S = 0.05
 
@@ -40,6 +43,19 @@ class DrainProgress:
     pending: tuple[str, ...]
 
 
+class FaultCount(NamedTuple):
+    """How often a kind of injected fault has struck.
+
+    `function` is a logical id; `place` says what went wrong, its invocation or its calls of a
+    service.
+    """
+
+    function: str
+    place: str
+    kind: str
+    times: int
+
+
 class LocalRun:
     """Runs a template; a context manager whose end leaves no process and no thread behind.
 
@@ -54,6 +70,8 @@ class LocalRun:
         endpoint: The endpoint to run on, started by the run; an own moto server without one.
         on_event: Told of log lines, failures and problems, from several threads.
         settings: How the local Lambda differs from the real one.
+        faults: What is to go wrong with invocations, and on an own endpoint with calls of AWS;
+            an endpoint that is given has a plan of its own.
     """
 
     endpoint: Endpoint
@@ -69,20 +87,45 @@ class LocalRun:
         endpoint: Endpoint | None = None,
         on_event: OnEvent = lambda event: None,  # noqa: ARG005  nobody listens
         settings: LambdaSettings | None = None,
+        faults: FaultPlan | None = None,
     ) -> None:
-        self.endpoint = endpoint or Endpoint()
+        self.endpoint = endpoint or Endpoint(faults=faults)
         self._template = template
         self._directory = directory
         self._stack_name = stack_name
         self._parameters = dict(parameters or {})
         self._on_event = on_event
         self._settings = settings
+        self._faults = faults
         self._exit = ExitStack()
 
     @property
     def invocations(self) -> Mapping[str, InvocationCounters]:
         """What each function has done so far, by logical id."""
         return self._lambda.invocations
+
+    def faults(self) -> list[FaultCount]:
+        """Count the injected faults so far, by function, place and kind."""
+        counts = Counter[tuple[str, str, str]]()
+        for function, kinds in self._lambda.faults().items():
+            for kind, times in kinds.items():
+                counts[function, "invocation", kind] += times
+        for call in self.endpoint.faults():
+            counts[call.caller, call.service, call.kind] += call.times
+        return [FaultCount(*what, times) for what, times in sorted(counts.items())]
+
+    def fire(self, logical_id: str, at: datetime | None = None) -> None:
+        """Fire a schedule, or a rule that has one, at once.
+
+        Args:
+            logical_id: The schedule's or rule's.
+            at: The time that the event tells, with a time zone; now without it.
+
+        Raises:
+            LookupError: There is no such schedule, or it is disabled.
+        """
+        moment = at or datetime.now(UTC)  # noqa: TID251  the present is what was asked for
+        self._lambda.fire(logical_id, moment.timestamp())
 
     def is_drained(self) -> bool:
         """Whether all that is in the streams at this moment is settled, and nothing follows of it.
@@ -133,6 +176,7 @@ class LocalRun:
                 checkpoints=Checkpoints(None if own else self._directory / "checkpoints.json"),
                 on_event=self._on_event,
                 settings=self._settings,
+                faults=self._faults,
             )
             stack.callback(self._lambda.close)
             self._lambda.start()

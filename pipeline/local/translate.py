@@ -14,6 +14,14 @@ from pipeline.local.intrinsics import TemplateError
 _SAM_TRANSFORM: Final = "AWS::Serverless-2016-10-31"
 _SAM_FUNCTION: Final = "AWS::Serverless::Function"
 _PLACEHOLDER_BUCKET: Final = "code-stays-local"
+_LOCAL_FILES: Final = {
+    "AWS::Serverless::Api": "DefinitionUri",
+    "AWS::Serverless::Application": "Location",
+    "AWS::Serverless::HttpApi": "DefinitionUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+    "AWS::Serverless::StateMachine": "DefinitionUri",
+}
+"""Properties that `sam package` uploads. Source: AWS SAM CLI command reference, sam package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ def translate(path: Path, parameters: Mapping[str, str], *, region: str) -> Tran
             raise TemplateError(f"{path}: the local run does not know the transform {transform!r}")
     texts = _parameter_texts(template, parameters)
     code_directories = _take_code_directories(template, path.resolve().parent)
+    _hide_local_files(template)
     return Translation(
         template=_expand(template, texts, region) if transforms else template,
         parameters=_parameter_values(template, texts),
@@ -182,6 +191,14 @@ def _take_code_directories(template: dict[str, Any], base: Path) -> dict[str, Pa
             else {"S3Bucket": _PLACEHOLDER_BUCKET, "S3Key": logical_id}
         )
     return directories
+
+
+def _hide_local_files(template: Mapping[str, Any]) -> None:
+    """Let the transform take what else is on this machine; nobody opens it here."""
+    for logical_id, resource in template["Resources"].items():
+        key = _LOCAL_FILES.get(resource.get("Type"))
+        if key and isinstance(resource["Properties"].get(key), str):
+            resource["Properties"][key] = f"s3://{_PLACEHOLDER_BUCKET}/{logical_id}"
 
 
 def _code_directory(logical_id: str, code: object, base: Path) -> Path:

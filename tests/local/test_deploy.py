@@ -58,18 +58,14 @@ def test_a_second_deployment_gives_the_same_and_keeps_what_is_stored(
 
 def test_what_the_local_run_cannot_do_is_named(everything: Deployment) -> None:
     assert everything.unhandled == {
-        "Schedule": "AWS::Scheduler::Schedule",
-        "ScheduleGroup": "AWS::Scheduler::ScheduleGroup",
-        "WorkerFromQueue": "AWS::Lambda::EventSourceMapping",
+        "Machine": "AWS::StepFunctions::StateMachine",
     }
     assert everything.ignored_properties == {
-        "Bucket": ("NotificationConfiguration.QueueConfigurations",),
         "BucketPolicy": ("PolicyDocument.TlsOnly",),
         "Role": ("ManagedPolicyArns.AWSLambdaBasicExecutionRole",),
         "Worker": ("Layers",),
-        "WorkerFromTable": ("ParallelizationFactor",),
     }
-    assert "Schedule" not in everything.physical_ids
+    assert "Machine" not in everything.physical_ids
 
 
 def test_a_resource_that_a_condition_excludes_is_not_there(everything: Deployment) -> None:
@@ -79,7 +75,8 @@ def test_a_resource_that_a_condition_excludes_is_not_there(everything: Deploymen
 def test_outputs_are_resolved_under_their_conditions(everything: Deployment) -> None:
     assert everything.outputs == {
         "StreamName": "every-Stream",
-        "GroupArn": f"arn:aws:scheduler:us-east-1:{ACCOUNT}:every-ScheduleGroup",
+        "GroupArn": f"arn:aws:scheduler:us-east-1:{ACCOUNT}:schedule-group/every-ScheduleGroup",
+        "MachineArn": f"arn:aws:stepfunctions:us-east-1:{ACCOUNT}:every-Machine",
     }
 
 
@@ -143,6 +140,7 @@ def test_mappings_carry_their_settings_or_lambdas_defaults(
             report_batch_item_failures=True,
             filters=('{"eventName": ["INSERT"]}',),
             on_failure_arn=f"arn:aws:sqs:us-east-1:{ACCOUNT}:every-DeadLetters",
+            parallelization_factor=2,
         ),
     }
 
@@ -241,7 +239,8 @@ def test_a_subscribed_queue_gets_what_its_filter_lets_through(
 
     messages = endpoint.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
 
-    assert [message["Body"] for message in messages["Messages"]] == ["critical"]
+    # The first one is what S3 sends to a new target of its notifications.
+    assert [message["Body"] for message in messages["Messages"]][1:] == ["critical"]
 
 
 def test_queues_have_their_attributes(everything: Deployment, endpoint: Endpoint) -> None:
@@ -346,14 +345,32 @@ def test_a_change_that_the_local_run_cannot_make_is_refused(
     bring_up: Callable[..., Deployment],
 ) -> None:
     text = """
+        Parameters: { Mode: { Type: String } }
+        Resources:
+          Flow:
+            Type: AWS::Kinesis::Stream
+            Properties: { StreamModeDetails: { StreamMode: !Ref Mode } }
+        """
+    bring_up(text, Mode="PROVISIONED")
+
+    with pytest.raises(DeployError, match="small-Flow is PROVISIONED and cannot become ON_DEMAND"):
+        bring_up(text, Mode="ON_DEMAND")
+
+
+def test_another_shard_count_reshards_the_stream(
+    bring_up: Callable[..., Deployment], endpoint: Endpoint
+) -> None:
+    text = """
         Parameters: { Shards: { Type: Number } }
         Resources:
           Flow: { Type: AWS::Kinesis::Stream, Properties: { ShardCount: !Ref Shards } }
         """
-    bring_up(text, Shards="1")
+    name = bring_up(text, Shards="1").physical_ids["Flow"]
 
-    with pytest.raises(DeployError, match="small-Flow is PROVISIONED with 1 open shards"):
-        bring_up(text, Shards="2")
+    bring_up(text, Shards="2")
+
+    found = endpoint.client("kinesis").describe_stream_summary(StreamName=name)
+    assert found["StreamDescriptionSummary"]["OpenShardCount"] == 2
 
 
 def test_a_missing_property_is_named(bring_up: Callable[..., Deployment]) -> None:
@@ -390,10 +407,21 @@ Resources:
         ({"ParallelizationFactor": 11}, "11 is not within 1 and 10"),
         ({"TumblingWindowInSeconds": 901}, "901 is not within 0 and 900"),
         ({"StartingPosition": None}, "StartingPosition is missing"),
-        ({"StartingPosition": "AT_TIMESTAMP"}, "not at AT_TIMESTAMP"),
+        ({"StartingPosition": "AT_TIMESTAMP"}, "Timestamp: needed for AT_TIMESTAMP"),
+        ({"StartingPositionTimestamp": 1}, "Timestamp: needed for AT_TIMESTAMP, and for nothing"),
+        ({"StartingPosition": "NOW"}, "Unsupported starting position for arn type: .*stream/small"),
+        (
+            {"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": "noon"},
+            "'noon' is no time in Unix seconds",
+        ),
+        (
+            {"ParallelizationFactor": 2, "TumblingWindowInSeconds": 60},
+            "must be 1 with TumblingWindowInSeconds",
+        ),
+        ({"DestinationConfig": {"OnSuccess": {}}}, "no destination but OnFailure"),
         ({"FunctionResponseTypes": ["Other"]}, "FunctionResponseTypes: .* is unknown"),
         ({"BisectBatchOnFunctionError": "maybe"}, "'maybe' is neither true nor false"),
-        ({"FilterCriteria": {"Filters": [{"Pattern": "["}]}}, "invalid filter pattern definition"),
+        ({"FilterCriteria": {"Filters": [{"Pattern": "["}]}}, "Invalid filter pattern definition"),
         ({"FilterCriteria": {"Filters": [{"Pattern": "{}"}] * 11}}, "more than 10 patterns"),
         (
             {"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:r:1:q.fifo"}}},
@@ -435,7 +463,9 @@ def test_two_mappings_of_one_stream_to_one_function_are_refused(
     )
     second = f"  Twin: {{Type: AWS::Lambda::EventSourceMapping, Properties: {properties}}}\n"
 
-    with pytest.raises(TemplateError, match=r"already maps .*stream/small-Flow to Code"):
+    with pytest.raises(
+        TemplateError, match=r"stream/small-Flow .* provided mapping already exists"
+    ):
         bring_up(MAPPING.format(properties=properties) + second)
 
 

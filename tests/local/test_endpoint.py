@@ -1,9 +1,11 @@
+import http.client
 import os
 import signal
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -33,6 +35,20 @@ def test_an_object_survives_the_way_through_the_endpoint(endpoint: Endpoint) -> 
     body = client.get_object(Bucket="endpoint-objects", Key="a b+c/ü.json")["Body"].read()
 
     assert body == b"x" * 100_000
+
+
+def test_a_connection_serves_many_requests(endpoint: Endpoint) -> None:
+    connection = http.client.HTTPConnection(urlsplit(endpoint.url).netloc)
+    connection.request("HEAD", "/moto-api/data.json")
+    connection.getresponse().read()
+    first = connection.sock
+
+    connection.request("GET", "/moto-api/data.json")
+    body = connection.getresponse().read()
+
+    assert connection.sock is first is not None
+    assert body.startswith(b"{")
+    connection.close()
 
 
 def test_a_stopped_endpoint_leaves_no_process() -> None:

@@ -1,15 +1,17 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 from pipeline.local.deployment import EventSourceMapping
 from pipeline.local.on_failure import DiscardedBatch, deliver, payload
-from pipeline.local.semantics.stream_mapping import (
+from pipeline.local.semantics.stream_types import (
     Batch,
     Discard,
     NotReached,
     Raised,
     Returned,
     StreamRecord,
+    Unusable,
 )
 
 STREAM_ARN = "arn:aws:kinesis:eu-central-1:123456789012:stream/events"
@@ -104,6 +106,30 @@ def test_exhausted_retries_are_described_as_lambda_does() -> None:
 
 def test_reported_failures_are_no_function_error() -> None:
     discard = Discard(RECORDS, "RetryAttemptsExhausted", 2, Returned(b"{}"))
+
+    assert payload(a_batch(discard))["responseContext"]["functionError"] is None
+
+
+def test_a_tables_stream_has_a_name_of_its_own_and_times_in_seconds() -> None:
+    batch = replace(a_batch(EXHAUSTED), batch_info_key="DDBStreamBatchInfo", arrival_unit="seconds")
+
+    described = payload(batch)
+
+    assert "KinesisBatchInfo" not in described
+    assert described["timestamp"] == "2026-01-02T03:04:06.500Z"
+    assert described["DDBStreamBatchInfo"] == {
+        "shardId": "shardId-000000000000",
+        "startSequenceNumber": "11",
+        "endSequenceNumber": "12",
+        "approximateArrivalOfFirstRecord": "2026-01-02T03:04:05Z",
+        "approximateArrivalOfLastRecord": "2026-01-02T03:04:05Z",
+        "batchSize": 2,
+        "streamArn": STREAM_ARN,
+    }
+
+
+def test_an_answer_without_a_windows_state_is_no_function_error() -> None:
+    discard = Discard(RECORDS, "RetryAttemptsExhausted", 2, Unusable(b"null"))
 
     assert payload(a_batch(discard))["responseContext"]["functionError"] is None
 

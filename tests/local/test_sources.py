@@ -1,8 +1,10 @@
-"""Events as Lambda makes them, and pollers on a stream in memory."""
+"""Pollers on a stream in memory."""
 
+import json
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,11 @@ from pipeline.local.checkpoints import Checkpoints
 from pipeline.local.deployment import EventSourceMapping, Function
 from pipeline.local.execution.outcome import FunctionError, Outcome, Success
 from pipeline.local.on_failure import TimeUnit
-from pipeline.local.semantics.stream_mapping import MappingPolicy, StreamRecord
-from pipeline.local.sources.dynamodb import DynamodbReader, dynamodb_event, item_size_bytes
-from pipeline.local.sources.kinesis import KinesisReader, kinesis_event
+from pipeline.local.semantics.stream_types import StreamRecord
 from pipeline.local.sources.mapping_source import MappingSource
 from pipeline.local.sources.shard_poller import MappingContext
-from pipeline.local.sources.stream import Fetched, Shard
+from pipeline.local.sources.stream import Fetched, Position, Shard
+from tests.local.stream_harness import policy
 
 STREAM_ARN = "arn:aws:kinesis:eu-central-1:123456789012:stream/events"
 TABLE_STREAM_ARN = (
@@ -30,13 +31,13 @@ ARRIVAL = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 
 
 def a_mapping(
-    *, source_arn: str = STREAM_ARN, position: str = "TRIM_HORIZON", filters: tuple[str, ...] = ()
+    *, position: str = "TRIM_HORIZON", timestamp: float | None = None
 ) -> EventSourceMapping:
     return EventSourceMapping(
         logical_id="Events",
         uuid="6a0e9c7e-0000-4000-8000-000000000001",
         function="Reader",
-        source_arn=source_arn,
+        source_arn=STREAM_ARN,
         batch_size=10,
         batching_window_s=0,
         starting_position=position,
@@ -44,197 +45,21 @@ def a_mapping(
         maximum_record_age_s=-1,
         bisect_on_error=False,
         report_batch_item_failures=True,
-        filters=filters,
+        filters=(),
         on_failure_arn=None,
+        starting_timestamp=timestamp,
     )
 
 
-def change(**images: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "eventID": "c4ca4238a0b923820dcc509a6f75849b",
-        "eventName": "MODIFY" if len(images) == 2 else "INSERT",
-        "eventVersion": "1.0",
-        "eventSource": "aws:dynamodb",
-        "awsRegion": "us-east-1",
-        "dynamodb": {
-            "ApproximateCreationDateTime": ARRIVAL,
-            "Keys": {"Id": {"N": "101"}},
-            "SequenceNumber": "111",
-            "SizeBytes": 9999,
-            "StreamViewType": "NEW_AND_OLD_IMAGES",
-            **images,
-        },
-    }
-
-
-class FakeClient:
-    """Answers `get_records` like boto3, once."""
-
-    def __init__(self, records: list[dict[str, Any]]) -> None:
-        self._records = records
-
-    def get_records(self, **_: object) -> dict[str, Any]:
-        return {"Records": self._records, "NextShardIterator": "next"}
-
-
-def test_a_kinesis_record_becomes_lambdas_event() -> None:
-    record = {
-        "PartitionKey": "user-1",
-        "SequenceNumber": "4959033",
-        "Data": b"\x00hello\xff",
-        "ApproximateArrivalTimestamp": ARRIVAL,
-    }
-
-    event = kinesis_event("shardId-000000000006", record, stream_arn=STREAM_ARN, role_arn=ROLE_ARN)
-
-    assert event == {
-        "kinesis": {
-            "kinesisSchemaVersion": "1.0",
-            "partitionKey": "user-1",
-            "sequenceNumber": "4959033",
-            "data": "AGhlbGxv/w==",
-            "approximateArrivalTimestamp": 1767323045.678,
-        },
-        "eventSource": "aws:kinesis",
-        "eventVersion": "1.0",
-        "eventID": "shardId-000000000006:4959033",
-        "eventName": "aws:kinesis:record",
-        "invokeIdentityArn": "arn:aws:iam::123456789012:role/reader",
-        "awsRegion": "eu-central-1",
-        "eventSourceARN": "arn:aws:kinesis:eu-central-1:123456789012:stream/events",
-    }
-
-
-def test_a_change_of_a_table_becomes_lambdas_event() -> None:
-    record = change(NewImage={"Message": {"S": "New item!"}, "Id": {"N": "101"}})
-
-    event = dynamodb_event(record, stream_arn=TABLE_STREAM_ARN)
-
-    assert event == {
-        "eventID": "c4ca4238a0b923820dcc509a6f75849b",
-        "eventName": "INSERT",
-        "eventVersion": "1.1",
-        "eventSource": "aws:dynamodb",
-        "awsRegion": "eu-central-1",
-        "dynamodb": {
-            "ApproximateCreationDateTime": 1767323045,
-            "Keys": {"Id": {"N": "101"}},
-            "NewImage": {"Message": {"S": "New item!"}, "Id": {"N": "101"}},
-            "SequenceNumber": "111",
-            "SizeBytes": 26,
-            "StreamViewType": "NEW_AND_OLD_IMAGES",
-        },
-        "eventSourceARN": TABLE_STREAM_ARN,
-    }
-
-
-def test_binary_attributes_are_base64_text_at_any_depth() -> None:
-    image = {"a": {"B": b"\xff"}, "b": {"L": [{"M": {"c": {"BS": [b"1", b"2"]}}}]}}
-
-    event = dynamodb_event(change(NewImage=image), stream_arn=TABLE_STREAM_ARN)
-
-    assert event["dynamodb"]["NewImage"] == {
-        "a": {"B": "/w=="},
-        "b": {"L": [{"M": {"c": {"BS": ["MQ==", "Mg=="]}}}]},
-    }
-
-
-def test_what_time_to_live_deletes_names_the_service() -> None:
-    record = change()
-    record["userIdentity"] = {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"}
-
-    event = dynamodb_event(record, stream_arn=TABLE_STREAM_ARN)
-
-    assert event["userIdentity"] == {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
-
-
-@pytest.mark.parametrize(
-    ("item", "size_bytes"),
-    [
-        ({}, 0),
-        ({"Id": {"N": "101"}}, 5),
-        ({"ä": {"S": "ü"}}, 4),
-        ({"a": {"N": "0"}}, 2),
-        ({"a": {"N": "-0.00120"}}, 3),
-        ({"a": {"N": "1200"}}, 3),
-        ({"a": {"B": b"\x00\x01"}}, 3),
-        ({"a": {"BOOL": True}, "b": {"NULL": True}}, 4),
-        ({"a": {"SS": ["x", "yz"]}}, 4),
-        ({"a": {"NS": ["1", "23"]}}, 5),
-        ({"a": {"L": [{"S": "x"}]}}, 6),
-        ({"a": {"M": {"b": {"S": "x"}}}}, 7),
-    ],
-)
-def test_the_size_of_an_item_counts_names_and_values(item: dict[str, Any], size_bytes: int) -> None:
-    assert item_size_bytes(item) == size_bytes
-
-
-def test_a_write_that_changes_nothing_reaches_no_function() -> None:
-    same = {"Id": {"N": "101"}, "v": {"S": "x"}}
-    client = FakeClient(
-        [
-            change(NewImage=same, OldImage=same),
-            change(NewImage=same, OldImage={"Id": {"N": "101"}}),
-        ]
-    )
-    reader = DynamodbReader(client, a_mapping(source_arn=TABLE_STREAM_ARN))
-
-    fetched = reader.fetch("shard", "iterator", 100)
-
-    assert [record.event is None for record in fetched.records] == [True, False]
-
-
-def test_a_filter_keeps_changes_out() -> None:
-    client = FakeClient(
-        [
-            change(NewImage={"Id": {"N": "1"}}),
-            change(NewImage={"Id": {"N": "1"}}, OldImage={"Id": {"N": "2"}}),
-        ]
-    )
-    mapping = a_mapping(source_arn=TABLE_STREAM_ARN, filters=('{"eventName": ["INSERT"]}',))
-
-    fetched = DynamodbReader(client, mapping).fetch("shard", "iterator", 100)
-
-    assert [record.event is None for record in fetched.records] == [False, True]
-
-
-def test_a_data_filter_sees_decoded_json_and_the_function_the_original_bytes() -> None:
-    data = [b'{"kind": "a"}', b'{"kind": "b"}', b'{"kind":', b'  {"kind" :"a"}']
-    client = FakeClient(
-        [
-            {
-                "PartitionKey": "p",
-                "SequenceNumber": str(number),
-                "Data": content,
-                "ApproximateArrivalTimestamp": ARRIVAL,
-            }
-            for number, content in enumerate(data)
-        ]
-    )
-    mapping = a_mapping(filters=('{"data": {"kind": ["a"]}}',))
-
-    fetched = KinesisReader(client, mapping, ROLE_ARN).fetch("shard", "iterator", 100)
-
-    assert [record.event is None for record in fetched.records] == [False, True, True, False]
-    assert b'"data":"ICB7ImtpbmQiIDoiYSJ9"' in (fetched.records[3].event or b"")
-
-
-def test_a_metadata_filter_takes_data_that_is_not_json() -> None:
-    record = {
-        "PartitionKey": "p",
-        "SequenceNumber": "1",
-        "Data": b"\xff",
-        "ApproximateArrivalTimestamp": ARRIVAL,
-    }
-    mapping = a_mapping(filters=('{"partitionKey": ["q"]}', '{"partitionKey": ["p"]}'))
-
-    fetched = KinesisReader(FakeClient([record]), mapping, ROLE_ARN).fetch("shard", "i", 100)
-
-    assert fetched.records[0].event is not None
+def key(number: int) -> str:
+    return "odd" if number % 2 else "even"
 
 
 class MemoryStream:
-    """A stream whose records are their sequence numbers; an iterator is the last one read."""
+    """A stream whose records are their sequence numbers; an iterator is the last one read.
+
+    A record arrives at the second that its number says, and there are two keys.
+    """
 
     arrival_unit: TimeUnit = "milliseconds"
     batch_info_key = "KinesisBatchInfo"
@@ -252,10 +77,13 @@ class MemoryStream:
         with self._lock:
             return list(self.listed)
 
-    def iterator(self, shard_id: str, after: str | None, position: str) -> str:
+    def retention_s(self) -> float:
+        return 86_400
+
+    def iterator(self, shard_id: str, after: str | None, position: Position) -> str:
         with self._lock:
             last = max(self.records[shard_id], default=0)
-            return after or (str(last) if position == "LATEST" else "0")
+            return after or (str(last) if position.kind == "LATEST" else "0")
 
     def fetch(self, shard_id: str, iterator: str, limit: int) -> Fetched:
         with self._lock:
@@ -264,7 +92,7 @@ class MemoryStream:
                 error = {"Error": {"Code": "ExpiredIteratorException", "Message": "too old"}}
                 raise ClientError(error, "GetRecords")  # type: ignore[arg-type]  # enough of it
             fresh = [n for n in self.records[shard_id] if n > int(iterator)][:limit]
-            records = [StreamRecord(str(n), 0.0, str(n).encode()) for n in fresh]
+            records = [StreamRecord(str(n), float(n), str(n).encode(), key(n)) for n in fresh]
             return Fetched(records, str(fresh[-1]) if fresh else iterator)
 
     def put(self, shard_id: str, number: int) -> None:
@@ -283,6 +111,7 @@ class Reader:
         self.events: queue.Queue[str] = queue.Queue()
         self.failures: queue.Queue[None] = queue.Queue()
         self.permits = threading.Semaphore(1000)
+        self.answer = b"null"
 
     def invoke(self, event: bytes) -> Outcome:
         self.events.put(event.decode())
@@ -290,7 +119,7 @@ class Reader:
         if not self.failures.empty():
             self.failures.get()
             return FunctionError("request", "unhandled", "ValueError", "told so")
-        return Success("request", b"null")
+        return Success("request", self.answer)
 
     def next_event(self) -> str:
         return self.events.get(timeout=10)
@@ -325,22 +154,17 @@ def start(reader: Reader, problems: Problems, tmp_path: Path) -> Iterator[Start]
         stream: MemoryStream,
         *,
         position: str = "TRIM_HORIZON",
+        timestamp: float | None = None,
         checkpoints: Checkpoints | None = None,
-        retries: int = -1,
+        **settings: Any,  # noqa: ANN401  what a policy has
     ) -> MappingSource:
         context = MappingContext(
-            mapping=a_mapping(position=position),
+            mapping=a_mapping(position=position, timestamp=timestamp),
             function=Function(
                 "Reader", "reader", "arn:reader", "reader.handler", tmp_path, {}, 3, 128, ROLE_ARN
             ),
-            policy=MappingPolicy(
-                batch_size=3,
-                batching_window_s=0,
-                maximum_retry_attempts=retries,
-                maximum_record_age_s=-1,
-                bisect_on_error=False,
-                report_batch_item_failures=True,
-                backoff_s=lambda _: 0.01,
+            policy=replace(
+                policy(batch_size=3, **settings), backoff_s=lambda _: 0.01, window_grace_s=0
             ),
             reader=stream,
             stream_identity=stream.identity(),
@@ -403,6 +227,101 @@ def test_latest_reads_what_comes_after_the_start(start: Start, reader: Reader) -
     stream.put("a", 3)
 
     assert reader.next_event() == '{"Records":[3]}'
+
+
+def test_latest_is_taken_once(start: Start, reader: Reader) -> None:
+    checkpoints = Checkpoints(None)
+    stream = MemoryStream(a=[1, 2])
+    first = start(stream, position="LATEST", checkpoints=checkpoints)
+    first.stop()
+    assert first.join(10)
+    now = int(datetime.now(UTC).timestamp())  # noqa: TID251  arrival times are of this time
+    stream.put("a", now + 60)
+
+    start(stream, position="LATEST", checkpoints=checkpoints)
+
+    assert reader.next_event() == f'{{"Records":[{now + 60}]}}'
+
+
+def test_a_child_that_came_while_nobody_read_is_read_from_its_beginning(
+    start: Start, reader: Reader
+) -> None:
+    checkpoints = Checkpoints(None)
+    stream = MemoryStream(parent=[1], child=[10])
+    stream.list_shards(Shard("parent"))
+    first = start(stream, position="LATEST", checkpoints=checkpoints)
+    first.stop()
+    assert first.join(10)
+    stream.list_shards(Shard("parent", (), "1"), Shard("child", ("parent",)))
+
+    start(stream, position="LATEST", checkpoints=checkpoints)
+
+    assert reader.next_event() == '{"Records":[10]}'
+
+
+def test_a_timestamp_leaves_out_what_arrived_before(start: Start, reader: Reader) -> None:
+    stream = MemoryStream(a=[1, 2, 3, 4])
+
+    start(stream, position="AT_TIMESTAMP", timestamp=3.0)
+
+    assert reader.next_event() == '{"Records":[3,4]}'
+
+
+def test_batches_of_different_keys_run_at_once(start: Start, reader: Reader) -> None:
+    reader.permits = threading.Semaphore(0)
+
+    start(MemoryStream(a=[1, 2, 3, 4, 5, 6, 7, 8]), factor=2)
+    first = {reader.next_event(), reader.next_event()}
+    reader.permits.release(4)
+    second = {reader.next_event(), reader.next_event()}
+
+    assert first == {'{"Records":[1,3,5]}', '{"Records":[2,4,6]}'}
+    assert second == {'{"Records":[7]}', '{"Records":[8]}'}
+
+
+def test_the_checkpoint_is_below_the_lowest_batch_in_flight(start: Start, reader: Reader) -> None:
+    checkpoints = Checkpoints(None)
+    reader.permits = threading.Semaphore(0)
+    stream = MemoryStream(a=[1, 2, 3, 4])
+    first = start(stream, checkpoints=checkpoints, factor=2)
+    in_flight = {reader.next_event(), reader.next_event()}
+    first.stop()
+    reader.failures.put(None)  # whichever ends first
+    reader.permits.release(2)
+    assert first.join(10)
+
+    start(stream, checkpoints=checkpoints)
+    reader.permits.release(10)
+
+    assert in_flight == {'{"Records":[1,3]}', '{"Records":[2,4]}'}
+    assert reader.next_event() in ('{"Records":[1,2,3]}', '{"Records":[2,3,4]}')
+
+
+def test_the_end_of_a_shard_ends_its_tumbling_window(start: Start, reader: Reader) -> None:
+    reader.answer = b'{"state": {"n": 2}}'
+    stream = MemoryStream(a=[61, 62])
+    stream.list_shards(Shard("a", (), "62"))
+
+    start(stream, tumbling_s=60)
+
+    assert json.loads(reader.next_event()) == {
+        "Records": [61, 62],
+        "window": {"start": "1970-01-01T00:01:00Z", "end": "1970-01-01T00:02:00Z"},
+        "state": {},
+        "shardId": "a",
+        "eventSourceARN": "arn:aws:kinesis:eu-central-1:123456789012:stream/events",
+        "isFinalInvokeForWindow": False,
+        "isWindowTerminatedEarly": False,
+    }
+    assert json.loads(reader.next_event()) == {
+        "Records": [],
+        "window": {"start": "1970-01-01T00:01:00Z", "end": "1970-01-01T00:02:00Z"},
+        "state": {"n": 2},
+        "shardId": "a",
+        "eventSourceARN": "arn:aws:kinesis:eu-central-1:123456789012:stream/events",
+        "isFinalInvokeForWindow": True,
+        "isWindowTerminatedEarly": False,
+    }
 
 
 def test_children_wait_until_their_parents_are_read_to_the_end(
@@ -481,6 +400,6 @@ def test_an_unexpected_error_stops_the_source_and_is_reported(
     assert isinstance(source.failure, TypeError)
 
 
-def test_a_starting_position_that_is_not_supported_is_refused(start: Start) -> None:
-    with pytest.raises(ValueError, match="Events: the local run cannot start at AT_TIMESTAMP"):
-        start(MemoryStream(), position="AT_TIMESTAMP")
+def test_a_starting_position_in_the_future_is_refused(start: Start) -> None:
+    with pytest.raises(ValueError, match="Events: StartingPositionTimestamp is in the future"):
+        start(MemoryStream(), position="AT_TIMESTAMP", timestamp=9e9)

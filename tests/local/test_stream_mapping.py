@@ -1,106 +1,46 @@
 """The outcome table of a stream mapping, in virtual time."""
 
-import json
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pipeline.local.semantics.stream_mapping import (
+from pipeline.local.semantics.stream_mapping import ShardMapping
+from pipeline.local.semantics.stream_types import (
     Batch,
-    Discard,
     Invoke,
     MappingPolicy,
     NotReached,
     Raised,
     Result,
     Returned,
-    ShardMapping,
     StreamRecord,
     Wait,
+)
+from tests.local.stream_harness import (
+    SUCCESS,
+    StreamRun,
+    failing,
+    numbers,
+    policy,
+    record,
+    records,
 )
 
 Handler = Callable[[list[str]], Result]
 
-SUCCESS = Returned(b"null")
-
-
-def record(
-    number: int | str, arrived_at: float = 0, *, size: int = 100, is_filtered: bool = False
-) -> StreamRecord:
-    return StreamRecord(str(number), arrived_at, None if is_filtered else b"x" * size)
-
-
-def records(*numbers: int) -> list[StreamRecord]:
-    return [record(number) for number in numbers]
-
-
-def policy(  # every argument is a setting of the mapping
-    *,
-    batch_size: int = 3,
-    window_s: float = 0,
-    retries: int = -1,
-    age_s: float = -1,
-    bisect: bool = False,
-    report: bool = True,
-) -> MappingPolicy:
-    return MappingPolicy(
-        batch_size=batch_size,
-        batching_window_s=window_s,
-        maximum_retry_attempts=retries,
-        maximum_record_age_s=age_s,
-        bisect_on_error=bisect,
-        report_batch_item_failures=report,
-        backoff_s=lambda attempt: 2.0 ** min(attempt, 3),
-    )
-
-
-def failing(*items: object) -> Returned:
-    failures = [{"itemIdentifier": item} for item in items]
-    return Returned(json.dumps({"batchItemFailures": failures}).encode())
-
-
-def numbers(batch: Batch) -> list[str]:
-    return [record.sequence_number for record in batch.records]
-
-
-@dataclass
-class Drive:
-    """Drives a shard with a scripted handler until it is settled or time is up."""
-
-    shard: ShardMapping
-    handler: Handler
-    now: float = 0
-    invoked: list[list[str]] = field(default_factory=list)
-    discards: list[tuple[list[str], str, int, Result | None]] = field(default_factory=list)
-    checkpoints: list[str | None] = field(default_factory=list)
-
-    def run(self, until: float = 1e9) -> "Drive":
-        while not self.shard.is_settled and self.now < until:
-            match self.shard.next_step(self.now):
-                case Invoke(batch):
-                    self.invoked.append(numbers(batch))
-                    self.shard.finish(self.handler(numbers(batch)), self.now)
-                    self.checkpoints.append(self.shard.checkpoint)
-                case Discard(batch, condition, invoke_count, last):
-                    self.discards.append((numbers(batch), condition, invoke_count, last))
-                    self.shard.discarded(self.now)
-                    self.checkpoints.append(self.shard.checkpoint)
-                case Wait(moment):
-                    assert moment is not None
-                    assert moment > self.now
-                    self.now = moment
-        return self
-
 
 def drive(
-    added: Sequence[StreamRecord], handler: Handler, settings: MappingPolicy, until: float = 1e9
-) -> Drive:
-    shard = ShardMapping(settings, started_at=0)
-    shard.add(added)
-    return Drive(shard, handler).run(until)
+    added: Sequence[StreamRecord],
+    handler: Handler,
+    settings: MappingPolicy,
+    until: float = math.inf,
+) -> StreamRun:
+    return StreamRun(settings, added, lambda invoke: handler(numbers(invoke.batch))).run(until)
+
+
+def discards(run: StreamRun) -> list[tuple[list[str], str, int, Result | None]]:
+    return [(each.numbers, each.condition, each.invoke_count, each.last) for each in run.discards]
 
 
 def always_failing(number: str) -> Handler:
@@ -170,7 +110,7 @@ def test_a_malformed_report_fails_the_whole_batch_and_uses_the_budget(answer: st
     run = drive(records(1, 2, 3), lambda _: Returned(answer.encode()), policy(retries=1))
 
     assert run.invoked == [["1", "2", "3"], ["1", "2", "3"]]
-    assert run.discards == [
+    assert discards(run) == [
         (["1", "2", "3"], "RetryAttemptsExhausted", 2, Returned(answer.encode()))
     ]
 
@@ -205,8 +145,18 @@ def test_the_retry_budget_restarts_when_the_checkpoint_moves() -> None:
     run = drive(records(1, 2, 3, 4, 5, 6), always_failing("6"), policy(retries=3))
 
     assert run.invoked == [["1", "2", "3"], ["4", "5", "6"], ["6"], ["6"], ["6"], ["6"]]
-    assert run.discards == [(["6"], "RetryAttemptsExhausted", 4, failing("6"))]
+    assert discards(run) == [(["6"], "RetryAttemptsExhausted", 4, failing("6"))]
     assert run.checkpoints[-1] == "6"
+
+
+def test_attempts_before_some_progress_do_not_count_for_the_rest() -> None:
+    results: list[Result] = [Raised(), failing("2"), Raised(), Raised()]
+    left = iter(results)
+
+    run = drive(records(1, 2, 3), lambda _: next(left), policy(retries=1))
+
+    assert run.invoked == [["1", "2", "3"], ["1", "2", "3"], ["2", "3"], ["2", "3"]]
+    assert discards(run) == [(["2", "3"], "RetryAttemptsExhausted", 2, Raised())]
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (1, 2), (2, 3), (3, 4)])
@@ -214,7 +164,7 @@ def test_a_batch_is_discarded_after_its_retries(retries: int, attempts: int) -> 
     run = drive(records(1, 2, 3, 4), raising_on("2"), policy(retries=retries))
 
     assert run.invoked == [["1", "2", "3"]] * attempts + [["4"]]
-    assert run.discards == [(["1", "2", "3"], "RetryAttemptsExhausted", attempts, Raised())]
+    assert discards(run) == [(["1", "2", "3"], "RetryAttemptsExhausted", attempts, Raised())]
     assert run.checkpoints[-2:] == ["3", "4"]
 
 
@@ -222,7 +172,7 @@ def test_a_batch_whose_first_record_failed_uses_the_budget() -> None:
     run = drive(records(1, 2), always_failing("1"), policy(retries=1))
 
     assert run.invoked == [["1", "2"], ["1", "2"]]
-    assert run.discards == [(["1", "2"], "RetryAttemptsExhausted", 2, failing("1"))]
+    assert discards(run) == [(["1", "2"], "RetryAttemptsExhausted", 2, failing("1"))]
 
 
 def test_without_a_bound_a_batch_is_tried_for_as_long_as_it_fails() -> None:
@@ -255,7 +205,7 @@ def test_bisection_isolates_a_poison_record_at_no_cost() -> None:
     run = drive(records(1, 2, 3, 4), raising_on("3"), policy(batch_size=4, retries=0, bisect=True))
 
     assert run.invoked == [["1", "2", "3", "4"], ["1", "2"], ["3", "4"], ["3"], ["4"]]
-    assert run.discards == [(["3"], "RetryAttemptsExhausted", 1, Raised())]
+    assert discards(run) == [(["3"], "RetryAttemptsExhausted", 1, Raised())]
     assert run.checkpoints == [None, "2", "2", "2", "3", "4"]
 
 
@@ -265,7 +215,7 @@ def test_a_reported_failure_is_split_at_the_reported_record_only() -> None:
     )
 
     assert run.invoked == [["1", "2", "3", "4"], ["3", "4"], ["3", "4"]]
-    assert run.discards == [(["3", "4"], "RetryAttemptsExhausted", 2, failing("3"))]
+    assert discards(run) == [(["3", "4"], "RetryAttemptsExhausted", 2, failing("3"))]
 
 
 def test_a_throttle_costs_no_retry() -> None:
@@ -275,14 +225,14 @@ def test_a_throttle_costs_no_retry() -> None:
     run = drive(records(1, 2), lambda _: next(results), policy(retries=1))
 
     assert run.invoked == [["1", "2"]] * 53
-    assert run.discards == []
+    assert discards(run) == []
     assert run.checkpoints[-1] == "2"
 
 
 def test_age_bounds_throttling() -> None:
     run = drive(records(1), lambda _: NotReached(), policy(retries=0, age_s=60))
 
-    assert run.discards == [(["1"], "RecordAgeExceeded", 1, NotReached())]
+    assert discards(run) == [(["1"], "RecordAgeExceeded", 1, NotReached())]
     assert 60 <= run.now <= 70
 
 
@@ -291,7 +241,7 @@ def test_only_the_expired_head_of_a_batch_is_discarded() -> None:
 
     run = drive(added, lambda batch: SUCCESS if batch == ["3"] else Raised(), policy(age_s=60))
 
-    (discard,) = run.discards
+    (discard,) = discards(run)
     assert discard[:2] == (["1", "2"], "RecordAgeExceeded")
     assert run.invoked[-1] == ["3"]
     assert run.shard.checkpoint == "3"
@@ -300,7 +250,7 @@ def test_only_the_expired_head_of_a_batch_is_discarded() -> None:
 def test_a_record_that_expired_before_its_first_attempt_counts_one() -> None:
     run = drive([record(1, -60), record(2, -59)], lambda _: SUCCESS, policy(age_s=60))
 
-    assert run.discards == [(["1"], "RecordAgeExceeded", 1, None)]
+    assert discards(run) == [(["1"], "RecordAgeExceeded", 1, None)]
     assert run.invoked == [["2"]]
 
 
@@ -394,7 +344,54 @@ def test_a_record_that_no_event_can_hold_is_discarded() -> None:
     run = drive(added, lambda _: SUCCESS, policy())
 
     assert run.invoked == [["1"], ["3"]]
-    assert run.discards == [(["2"], "RecordTooLarge", 1, None)]
+    assert discards(run) == [(["2"], "RecordTooLarge", 1, None)]
+
+
+def test_the_end_of_the_shard_ends_the_window() -> None:
+    shard = ShardMapping(policy(batch_size=10, window_s=300), started_at=0)
+    shard.add(records(1))
+    assert shard.next_step(1) == Wait(300)
+
+    shard.end()
+
+    assert shard.next_step(1) == Invoke(Batch((record(1),)))
+
+
+def test_a_record_that_the_stream_has_dropped_is_discarded() -> None:
+    # Unlimited retries end with the stream's retention.
+    run = drive(records(1, 2), raising_on("1"), policy(retention_s=86_400))
+
+    assert discards(run) == [(["1", "2"], "RecordAgeExceeded", len(run.invoked), Raised())]
+    assert 86_400 <= run.now <= 86_410
+
+
+def test_records_are_wanted_until_the_next_batch_is_full() -> None:
+    shard = ShardMapping(policy(batch_size=2), started_at=0)
+    shard.add([record(1), record(2, is_filtered=True)])
+
+    before = shard.wants_records
+    shard.add([record(3)])
+
+    assert (before, shard.wants_records) == (True, False)
+
+
+def test_filtered_records_do_not_pile_up_behind_a_failing_batch() -> None:
+    shard = ShardMapping(policy(batch_size=2), started_at=0)
+    shard.add([record(1), *(record(n, is_filtered=True) for n in range(2, 5000)), record(5000)])
+    assert shard.next_step(0) == Invoke(Batch((record(1), record(5000))))
+
+    shard.finish(failing("5000"), 0)
+
+    assert shard.checkpoint == "1"
+    assert len(shard._fetched) == 0
+
+
+def test_an_answer_nested_too_deep_is_malformed() -> None:
+    deep = b"[" * 100_000
+
+    run = drive(records(1), lambda _: Returned(deep), policy(retries=0))
+
+    assert discards(run) == [(["1"], "RetryAttemptsExhausted", 1, Returned(deep))]
 
 
 def test_a_step_stays_the_same_until_it_is_finished() -> None:
@@ -414,63 +411,3 @@ def test_a_result_that_nobody_asked_for_is_refused() -> None:
         shard.finish(SUCCESS, 0)
     with pytest.raises(RuntimeError, match="no discard"):
         shard.discarded(0)
-
-
-@given(
-    count=st.integers(1, 30),
-    batch_size=st.integers(1, 8),
-    poison=st.sets(st.integers(1, 30)),
-    how=st.sampled_from(["report", "raise", "bisect"]),
-    retries=st.integers(0, 3),
-)
-def test_every_record_is_settled_once_and_in_order(
-    count: int, batch_size: int, poison: set[int], how: str, retries: int
-) -> None:
-    bisect, raises = how == "bisect", how != "report"
-
-    def handler(batch: list[str]) -> Result:
-        bad = [number for number in batch if int(number) in poison]
-        if not bad:
-            return SUCCESS
-        return Raised() if raises else failing(*bad)
-
-    settings = policy(batch_size=batch_size, retries=retries, bisect=bisect)
-    run = drive(records(*range(1, count + 1)), handler, settings)
-
-    discarded = [int(number) for batch, *_ in run.discards for number in batch]
-    succeeded = {int(n) for batch in run.invoked for n in batch} - set(discarded)
-    moves = [int(checkpoint) for checkpoint in run.checkpoints if checkpoint]
-    assert len(discarded) == len(set(discarded))
-    assert succeeded.isdisjoint(poison)
-    assert sorted(succeeded | set(discarded)) == list(range(1, count + 1))
-    assert moves == sorted(moves)
-    assert run.shard.checkpoint == str(count)
-    if bisect:
-        assert set(discarded) == poison & set(range(1, count + 1))
-
-
-@given(st.lists(st.sampled_from(["success", "raise", "throttle", "partial"]), max_size=40))
-def test_a_restart_from_the_checkpoint_loses_nothing(results: list[str]) -> None:
-    shard = ShardMapping(policy(), started_at=0)
-    shard.add(records(*range(1, 11)))
-    succeeded: set[int] = set()
-    now = 0.0
-    for result in results:
-        now += 100
-        step = shard.next_step(now)
-        if not isinstance(step, Invoke):
-            break
-        batch = numbers(step.batch)
-        outcomes: dict[str, Result] = {
-            "success": SUCCESS,
-            "raise": Raised(),
-            "throttle": NotReached(),
-            "partial": failing(batch[-1]),
-        }
-        settled = {"success": batch, "partial": batch[:-1]}.get(result, [])
-        succeeded.update(int(number) for number in settled)
-        shard.finish(outcomes[result], now)
-
-    checkpoint = int(shard.checkpoint or 0)
-
-    assert succeeded == set(range(1, checkpoint + 1))

@@ -41,6 +41,36 @@ def write(directory: Path, text: str) -> Path:
     return path
 
 
+FILES = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Layer:
+    Type: AWS::Serverless::LayerVersion
+    Properties: { ContentUri: ./layer }
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties: { Role: "arn:aws:iam::123456789012:role/m", DefinitionUri: machine.asl.json }
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties: { DefinitionUri: api.yaml }
+  Nested:
+    Type: AWS::Serverless::Application
+    Properties: { Location: nested/template.yaml }
+"""
+
+
+def test_files_that_sam_package_would_upload_are_no_obstacle(tmp_path: Path) -> None:
+    resources = translate(write(tmp_path, FILES), {}, region="eu-central-1").template["Resources"]
+
+    kinds = {body["Type"] for body in resources.values()}
+    assert {
+        "AWS::ApiGatewayV2::Api",
+        "AWS::CloudFormation::Stack",
+        "AWS::Lambda::LayerVersion",
+        "AWS::StepFunctions::StateMachine",
+    } <= kinds
+
+
 def test_short_tags_become_long_functions(tmp_path: Path) -> None:
     path = write(
         tmp_path,

@@ -68,6 +68,15 @@ def test_each_item_that_is_read_is_rounded_up_by_itself() -> None:
     assert read_units("Query", {"Items": [item(3000), item(3000)]}) == 2
 
 
+def test_what_the_table_refuses_is_counted_but_costs_nothing(counted: Endpoint) -> None:
+    client = counted.client("dynamodb")
+
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.put_item(TableName="none", Item={"k": {"S": "1"}})
+
+    assert counted.usage() == [Usage("test", "dynamodb", "PutItem", 1)]
+
+
 def test_the_server_counts_by_caller_service_and_operation(counted: Endpoint) -> None:
     program = """
 import boto3

@@ -53,8 +53,8 @@ def start(tmp_path: Path, seen: Seen) -> Iterator[Start]:
         source: str,
         *,
         timeout_s: int = 10,
-        reserved_concurrency: int | None = None,
-        max_workers: int = 1,
+        reserved_concurrency: int | None = 1,
+        max_concurrency: int = 1,
         handler: str = "greeter.handler",
     ) -> FunctionWorkers:
         code = tmp_path / "code"
@@ -81,7 +81,7 @@ def start(tmp_path: Path, seen: Seen) -> Iterator[Start]:
             directory=tmp_path,
             on_log=seen.on_log,
             on_failure=seen.on_failure,
-            max_workers=max_workers,
+            max_concurrency=max_concurrency,
         )
         started.append(workers)
         return workers
@@ -431,7 +431,7 @@ def test_beyond_the_reserved_concurrency_an_invocation_is_throttled(
 
 
 def test_without_a_reservation_an_invocation_waits_for_a_worker(start: Start) -> None:
-    workers = start("def handler(event, context): return event", max_workers=1)
+    workers = start("def handler(event, context): return event", reserved_concurrency=None)
     outcomes: list[Outcome] = []
     threads = [
         threading.Thread(target=lambda: outcomes.append(workers.invoke(b'"done"')))
@@ -453,7 +453,8 @@ def test_consecutive_batches_meet_different_environments(start: Start) -> None:
         import os
         def handler(event, context): return os.getpid()
         """,
-        max_workers=2,
+        reserved_concurrency=2,
+        max_concurrency=2,
     )
 
     pids = {answer(workers.invoke(b"{}")) for _ in range(12)}

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pipeline.local.deployment import Function
 from pipeline.local.execution.outcome import FailureKind, FunctionError, Outcome, Success
@@ -25,6 +26,19 @@ Source: AWS Lambda Developer Guide, "Lambda execution environment lifecycle": in
 
 _CLIENT = Path(__file__).with_name("runtime_client.py")
 _TERMINATION_GRACE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """What is done to a worker in mid-invocation, unless it has answered by then.
+
+    After `after_s` a crash kills it; a timeout suspends it, and `suspension_s` later its time is
+    said to be over.
+    """
+
+    kind: Literal["crash", "timeout"]
+    after_s: float
+    suspension_s: float
 
 
 class Worker:
@@ -67,7 +81,12 @@ class Worker:
         return self._process.poll() is None
 
     def invoke(
-        self, request_id: str, event: bytes, trace_id: str, clock: Callable[[], float]
+        self,
+        request_id: str,
+        event: bytes,
+        trace_id: str,
+        clock: Callable[[], float],
+        interruption: Interruption | None = None,
     ) -> Outcome:
         """Run the handler once; after any failure but `unhandled` the worker is of no more use."""
         if not self._is_ready:
@@ -77,7 +96,13 @@ class Worker:
             self._is_ready = True
         deadline_ms = round((clock() + self._function.timeout_s) * 1000)
         self._api.offer(Invocation(request_id, event, deadline_ms, self._function.arn, trace_id))
-        report = self._next_report(self._function.timeout_s)
+        report = self._next_report(
+            min(interruption.after_s, self._function.timeout_s)
+            if interruption
+            else self._function.timeout_s
+        )
+        if interruption and report is None:
+            return self._interrupt(interruption, request_id, clock)
         if report is not None and report.kind == "response":
             return Success(request_id, report.body)
         return self._failure(request_id, report, clock)
@@ -106,6 +131,20 @@ class Worker:
         assert self._process.stdin is not None
         self._process.stdin.close()
 
+    def _interrupt(
+        self, interruption: Interruption, request_id: str, clock: Callable[[], float]
+    ) -> Outcome:
+        if interruption.kind == "crash":
+            self._signal(signal.SIGKILL)
+            report = self._next_report(None)
+        else:
+            self._signal(signal.SIGSTOP)
+            report = self._next_report(interruption.suspension_s)
+        if report is not None and report.kind == "response":
+            self.kill()  # it has answered just before, and cannot go on
+            return Success(request_id, report.body)
+        return replace(self._failure(request_id, report, clock), is_injected=True)
+
     def _signal(self, number: signal.Signals) -> None:
         # The group outlives the process as long as something that the handler started runs.
         # macOS answers PermissionError when only zombies are left in the group.
@@ -116,7 +155,7 @@ class Worker:
         status = self._process.wait()
         self._reports.put(Report("exit", str(status).encode()))
 
-    def _next_report(self, timeout_s: float) -> Report | None:
+    def _next_report(self, timeout_s: float | None) -> Report | None:
         with contextlib.suppress(queue.Empty):
             return self._reports.get(timeout=timeout_s)
         return None
@@ -135,7 +174,7 @@ class Worker:
             return FunctionError(request_id, "crash", "Runtime.ExitError", message)
         error_type, message = report.error()
         kind: FailureKind = "init" if report.kind == "init_error" else "unhandled"
-        return FunctionError(request_id, kind, error_type, message)
+        return FunctionError(request_id, kind, error_type, message, answer=report.body)
 
 
 def _exit_cause(status: int) -> str:

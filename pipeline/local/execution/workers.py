@@ -13,15 +13,22 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.local.deployment import Function
-from pipeline.local.execution.outcome import FunctionError, Outcome, Throttled
-from pipeline.local.execution.worker import Worker
+from pipeline.local.execution.faults import SUSPENSION_S, Fault, FaultKind, InvocationFaults
+from pipeline.local.execution.outcome import FunctionError, Outcome, Success, Throttled
+from pipeline.local.execution.worker import Interruption, Worker
 from pipeline.local.execution.worker_log import FunctionLog
 
-DEFAULT_MAX_WORKERS: Final = 2
-"""Processes of one function. Two, so that consecutive batches meet different environments."""
+UNRESERVED_CONCURRENCY: Final = 2
+"""Invocations that a function without reserved concurrency runs at once; more wait."""
+
+MAX_CONCURRENCY: Final = 4
+"""Invocations that any function runs at once: the laptop's bound, not Lambda's."""
+
+_USUAL_DURATION_S = 0.1
 
 OnLog = Callable[[Function, str], None]
 OnFailure = Callable[[Function, FunctionError, tuple[str, ...]], None]
+OnFault = Callable[[Function, FaultKind], None]
 
 
 class ClosedError(Exception):
@@ -30,7 +37,10 @@ class ClosedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class InvocationCounters:
-    """What a function has done so far; `errors` are invocations that were reached and failed."""
+    """What a function has done so far; `errors` are invocations that were reached and failed.
+
+    Injected failures count as all others; injected throttles do not.
+    """
 
     invocations: int = 0
     errors: int = 0
@@ -43,17 +53,21 @@ class FunctionWorkers:
 
     Each invocation goes to a random free slot, whose process is started when there is none, since
     Lambda promises no environment to a shard. Beyond the reserved concurrency an invocation is
-    throttled; where `max_workers` alone is the bound, it waits for a worker, because that bound is
-    the laptop's and not Lambda's.
+    throttled. Where `max_concurrency` alone is the bound, it waits instead, because that bound is
+    the laptop's and not Lambda's; then there is one process more than may run at once, so that a
+    caller who has just freed one and comes again has a choice of two.
 
     Args:
         function: What to run.
         aws_environment: Variables that lead the function's AWS clients to the endpoint.
         directory: The run's directory; output goes to `logs/<function>.log` in it.
         on_log: Called with each line of output, from several threads.
-        on_failure: Called with each failure and the worker's last lines, before the result returns.
-        max_workers: Bound on the number of processes.
+        on_failure: Called with each failure and the worker's last lines, before the result returns;
+            not with injected ones.
+        on_fault: Called with each injected fault that has struck.
+        max_concurrency: Bound on the invocations that run at once.
         seed: Seed of the choice among the free slots.
+        faults: What is to go wrong.
         clock: Seconds since the epoch.
     """
 
@@ -65,8 +79,10 @@ class FunctionWorkers:
         directory: Path,
         on_log: OnLog,
         on_failure: OnFailure,
-        max_workers: int = DEFAULT_MAX_WORKERS,
+        on_fault: OnFault = lambda function, kind: None,  # noqa: ARG005  nobody listens
+        max_concurrency: int = MAX_CONCURRENCY,
         seed: int = 0,
+        faults: InvocationFaults | None = None,
         clock: Callable[[], float] = time.time,  # noqa: TID251  the clock is given here
     ) -> None:
         self.function = function
@@ -75,14 +91,17 @@ class FunctionWorkers:
             directory / "logs" / f"{function.name}.log", lambda line: on_log(function, line)
         )
         self._on_failure = on_failure
+        self._on_fault = on_fault
+        self._faults = faults
         self._clock = clock
-        self._random = random.Random(seed)  # noqa: S311  routing, no secret
+        self._random = random.Random(f"{seed} {function.logical_id}")  # noqa: S311  routing
         reserved = function.reserved_concurrency
-        self._slots: list[Worker | None] = [None] * min(
-            max_workers, max_workers if reserved is None else reserved
-        )
+        wanted = UNRESERVED_CONCURRENCY if reserved is None else reserved
+        self._concurrency = min(wanted, max_concurrency)
+        processes = self._concurrency + (self._concurrency != reserved)
+        self._slots: list[Worker | None] = [None] * processes
         self._reserved = reserved
-        self._free = set(range(len(self._slots)))
+        self._free = set(range(processes))
         self._running = 0
         self._changed = threading.Condition()
         self._is_closed = False
@@ -94,16 +113,28 @@ class FunctionWorkers:
         return self._counters
 
     @property
+    def cut_to(self) -> int | None:
+        """How many invocations run at once where more are reserved; None where all of them may."""
+        is_cut = self._reserved is not None and self._concurrency < self._reserved
+        return self._concurrency if is_cut else None
+
+    @property
     def pids(self) -> tuple[int, ...]:
         """The running worker processes."""
         return tuple(worker.pid for worker in self._slots if worker and worker.is_alive)
 
-    def invoke(self, event: bytes) -> Outcome:
+    def invoke(self, event: bytes, request_id: str | None = None) -> Outcome:
         """Run the handler on an event, given as JSON text, and wait for the end.
+
+        The retries of one asynchronous invocation have the same request id; else it is a new one.
 
         Raises:
             ClosedError: The workers were closed meanwhile.
         """
+        fault = self._faults.next_invocation() if self._faults else None
+        if fault and fault.kind == "throttled":
+            self._struck(fault)
+            return Throttled()
         with self._changed:
             if self._reserved is not None and self._running >= self._reserved:
                 self._counters = replace(self._counters, throttles=self._counters.throttles + 1)
@@ -111,10 +142,14 @@ class FunctionWorkers:
             self._running += 1
         try:
             with self._slot() as slot:
-                return self._invoke_on(slot, event)
+                outcome = self._invoke_on(slot, request_id or str(uuid.uuid4()), event, fault)
         finally:
             with self._changed:
                 self._running -= 1
+        if fault and fault.kind == "answer lost" and isinstance(outcome, Success):
+            self._struck(fault)
+            return Throttled()
+        return outcome
 
     def close(self) -> None:
         """End every worker; invocations that run raise `ClosedError`. Safe to repeat."""
@@ -131,7 +166,7 @@ class FunctionWorkers:
     @contextmanager
     def _slot(self) -> Iterator[int]:
         with self._changed:
-            self._changed.wait_for(lambda: self._free or self._is_closed)
+            self._changed.wait_for(lambda: self._has_room() or self._is_closed)
             if self._is_closed:
                 raise ClosedError(self.function.name)
             slot = self._random.choice(sorted(self._free))
@@ -143,18 +178,43 @@ class FunctionWorkers:
                 self._free.add(slot)
                 self._changed.notify_all()
 
-    def _invoke_on(self, slot: int, event: bytes) -> Outcome:
+    def _has_room(self) -> bool:
+        return len(self._slots) - len(self._free) < self._concurrency
+
+    def _invoke_on(self, slot: int, request_id: str, event: bytes, fault: Fault | None) -> Outcome:
         worker = self._worker(slot)
         started = time.monotonic()
-        outcome = worker.invoke(str(uuid.uuid4()), event, _trace_id(self._clock()), self._clock)
+        outcome = worker.invoke(
+            request_id,
+            event,
+            _trace_id(self._clock()),
+            self._clock,
+            self._interruption(fault),
+        )
         if self._is_closed:
             raise ClosedError(self.function.name)
         self._count(outcome, time.monotonic() - started)
         if isinstance(outcome, FunctionError):
             if outcome.kind != "unhandled":
                 worker.kill()
-            self._on_failure(self.function, outcome, worker.tail())
+            if fault and outcome.is_injected:
+                self._struck(fault)
+            else:
+                self._on_failure(self.function, outcome, worker.tail())
         return outcome
+
+    def _interruption(self, fault: Fault | None) -> Interruption | None:
+        match fault:
+            case Fault(("crash" | "timeout") as kind, moment):
+                counters = self._counters
+                usual_s = counters.duration_s / (counters.invocations or 1) or _USUAL_DURATION_S
+                return Interruption(kind, moment * usual_s, SUSPENSION_S)
+        return None
+
+    def _struck(self, fault: Fault) -> None:
+        assert self._faults is not None  # it has chosen the fault
+        self._faults.struck(fault.kind)
+        self._on_fault(self.function, fault.kind)
 
     def _worker(self, slot: int) -> Worker:
         worker = self._slots[slot]
@@ -164,6 +224,9 @@ class FunctionWorkers:
             worker.kill()
         stream = f"[$LATEST]{uuid.uuid4().hex}"
         environment = {**self._environment, "AWS_LAMBDA_LOG_STREAM_NAME": stream}
+        if self._faults:
+            environment["LOCAL_RUN_CLOCK_SKEW_S"] = str(self._faults.next_skew_s())
+            self._faults.struck("skewed clock")
         with self._changed:  # close() either sees the new worker or keeps it from starting
             if self._is_closed:
                 raise ClosedError(self.function.name)

@@ -5,6 +5,10 @@ from typing import Any, Final
 
 from pipeline.local.deployment import Function
 from pipeline.local.intrinsics import PhysicalResource, TemplateError
+from pipeline.local.resources.event_invoke_config import (
+    put_dead_letter_config,
+    put_event_invoke_config,
+)
 from pipeline.local.resources.event_source_mapping import put_event_source_mapping
 from pipeline.local.resources.handler import Handler, Properties, Stack
 from pipeline.local.resources.lambda_name import function_of
@@ -56,6 +60,7 @@ def put_function(stack: Stack, logical_id: str, properties: Properties) -> Physi
         role_arn=properties.text("Role"),
         reserved_concurrency=_optional_number(properties, "ReservedConcurrentExecutions"),
     )
+    put_dead_letter_config(stack, logical_id, properties)
     return PhysicalResource(name, {"Arn": arn})
 
 
@@ -110,6 +115,7 @@ def put_permission(stack: Stack, logical_id: str, properties: Properties) -> Phy
 
 HANDLERS: Final[Mapping[str, Handler]] = {
     "AWS::Lambda::Alias": put_alias,
+    "AWS::Lambda::EventInvokeConfig": put_event_invoke_config,
     "AWS::Lambda::EventSourceMapping": put_event_source_mapping,
     "AWS::Lambda::Function": put_function,
     "AWS::Lambda::Permission": put_permission,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pipeline.local.deployment import EventSourceMapping, Function
+from pipeline.local.deployment import EventRoutes, EventSourceMapping, Function, QueueMapping
 from pipeline.local.endpoint import Endpoint
 from pipeline.local.intrinsics import PhysicalResource, TemplateError
 
@@ -129,6 +129,8 @@ class Stack:
     code_directories: Mapping[str, Path]
     functions: dict[str, Function] = field(default_factory=dict)
     mappings: list[EventSourceMapping] = field(default_factory=list)
+    queue_mappings: list[QueueMapping] = field(default_factory=list)
+    routes: EventRoutes = field(default_factory=EventRoutes)
 
     def client(self, service: str) -> Any:
         """Give the boto3 client of a service."""

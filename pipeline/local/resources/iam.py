@@ -27,7 +27,7 @@ def put_role(stack: Stack, logical_id: str, properties: Properties) -> PhysicalR
         client.put_role_policy(
             RoleName=name,
             PolicyName=policy["PolicyName"],
-            PolicyDocument=json_text(policy["PolicyDocument"]),
+            PolicyDocument=_document(policy["PolicyDocument"]),
         )
     for arn in properties.take("ManagedPolicyArns") or []:
         # moto knows the policies of AWS only when told to load them all, which takes seconds.
@@ -44,7 +44,7 @@ def put_policy(stack: Stack, logical_id: str, properties: Properties) -> Physica
     """Set an inline policy of roles."""
     client = stack.client("iam")
     name = properties.text("PolicyName")
-    document = json_text(properties.require("PolicyDocument"))
+    document = _document(properties.require("PolicyDocument"))
     for role in properties.take("Roles") or []:
         client.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
     return PhysicalResource(stack.physical_name(logical_id))
@@ -74,6 +74,15 @@ def put_managed_policy(stack: Stack, logical_id: str, properties: Properties) ->
     for role in properties.take("Roles") or []:
         client.attach_role_policy(RoleName=role, PolicyArn=arn)
     return PhysicalResource(arn, {"PolicyArn": arn})
+
+
+def _document(policy: Any) -> str:  # noqa: ANN401 - whatever the template's author wrote
+    """Write an inline policy; one without a version gets it, since moto asks for it and AWS not.
+
+    SAM writes such policies for on-failure destinations. Source: IAM User Guide, "IAM JSON policy
+    elements: Version": AWS takes 2008-10-17, which differs in policy variables alone.
+    """
+    return json_text({"Version": "2012-10-17", **policy} if isinstance(policy, dict) else policy)
 
 
 HANDLERS: Final[Mapping[str, Handler]] = {

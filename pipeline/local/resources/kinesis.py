@@ -18,7 +18,7 @@ _NO_MEANING: Final = {
 
 
 def put_stream(stack: Stack, logical_id: str, properties: Properties) -> PhysicalResource:
-    """Create a stream or set its retention and tags."""
+    """Create a stream, or set its shard count, retention and tags."""
     client: KinesisClient = stack.client("kinesis")
     properties.without_meaning(_NO_MEANING)
     name = properties.take("Name") or stack.physical_name(logical_id, 128)
@@ -36,7 +36,11 @@ def put_stream(stack: Stack, logical_id: str, properties: Properties) -> Physica
         )
         summary = client.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
     else:
-        _check_unchanged(name, summary, mode, shard_count)
+        _check_mode(name, summary, mode)
+        if shard_count is not None and shard_count != summary["OpenShardCount"]:
+            client.update_shard_count(
+                StreamName=name, TargetShardCount=shard_count, ScalingType="UNIFORM_SCALING"
+            )
     _set_retention(
         client,
         name,
@@ -49,16 +53,11 @@ def put_stream(stack: Stack, logical_id: str, properties: Properties) -> Physica
     return PhysicalResource(name, {"Arn": summary["StreamARN"]})
 
 
-def _check_unchanged(
-    name: str, summary: Mapping[str, Any], mode: str, shard_count: int | None
-) -> None:
-    """Refuse to reshard: moto routes records to closed shards and never ends their iterators."""
-    existing_mode = summary.get("StreamModeDetails", {}).get("StreamMode", "PROVISIONED")
-    existing_count = summary["OpenShardCount"]
-    if existing_mode != mode or (shard_count is not None and existing_count != shard_count):
+def _check_mode(name: str, summary: Mapping[str, Any], mode: str) -> None:
+    existing = summary.get("StreamModeDetails", {}).get("StreamMode", "PROVISIONED")
+    if existing != mode:
         raise DeployError(
-            f"stream {name} is {existing_mode} with {existing_count} open shards and cannot become "
-            f"{mode} with {shard_count or 'any number of'}; start the local run anew"
+            f"stream {name} is {existing} and cannot become {mode} here; start the local run anew"
         )
 
 

@@ -14,6 +14,7 @@ from pipeline.local.resources.handler import (
     shorten,
     with_numbers,
 )
+from pipeline.local.resources.s3_notifications import configure_notifications
 
 _NO_MEANING: Final = {
     "AccelerateConfiguration": "there is no distance to accelerate over",
@@ -45,7 +46,8 @@ def put_bucket(stack: Stack, logical_id: str, properties: Properties) -> Physica
     name = properties.take("BucketName") or shorten(
         f"{stack.name}-{logical_id}-{stack.account_id}".lower(), 63
     )
-    if not _exists(client, name):
+    is_new = not _exists(client, name)
+    if is_new:
         location = (
             {}
             if stack.region == "us-east-1"
@@ -53,6 +55,8 @@ def put_bucket(stack: Stack, logical_id: str, properties: Properties) -> Physica
         )
         client.create_bucket(Bucket=name, **location)
     _configure(client, name, properties)
+    if notifications := properties.section("NotificationConfiguration"):
+        configure_notifications(stack, logical_id, name, notifications, is_new=is_new)
     domain = f"{name}.s3.amazonaws.com"
     return PhysicalResource(
         name,
@@ -91,13 +95,6 @@ def _configure(client: Any, name: str, properties: Properties) -> None:  # noqa:
         rules = [_lifecycle_rule(rule) for rule in lifecycle["Rules"]]
         client.put_bucket_lifecycle_configuration(
             Bucket=name, LifecycleConfiguration={"Rules": rules}
-        )
-    notifications = properties.section("NotificationConfiguration")
-    if notifications and notifications.take("EventBridgeConfiguration"):
-        # Queue, topic and function targets stay untaken and so are reported: moto would call them
-        # itself, with other events than AWS sends.
-        client.put_bucket_notification_configuration(
-            Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
         )
     if tags := properties.tags():
         client.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.local.intrinsics import PhysicalResource
 from pipeline.local.resources.handler import Handler, Properties, Stack, json_text
+from pipeline.local.resources.lambda_name import function_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -15,7 +16,7 @@ _TOPIC_NO_MEANING: Final = {
     "TracingConfig": "there is no X-Ray on a laptop",
 }
 _DELIVERED_PROTOCOLS: Final = frozenset({"email", "email-json", "http", "https", "sms", "sqs"})
-"""A function is not among them: moto would invoke it by its own means."""
+"""Functions are told by the local run itself, but only on its own endpoint."""
 
 
 def put_topic(stack: Stack, logical_id: str, properties: Properties) -> PhysicalResource:
@@ -37,7 +38,7 @@ def put_topic(stack: Stack, logical_id: str, properties: Properties) -> Physical
         client.tag_resource(ResourceArn=arn, Tags=[{"Key": tag["Key"], "Value": tag["Value"]}])
     for subscription in properties.take("Subscription") or []:
         protocol = subscription["Protocol"]
-        if protocol in _DELIVERED_PROTOCOLS:
+        if _is_delivered(stack, protocol, str(subscription.get("Endpoint")), properties.place):
             client.subscribe(TopicArn=arn, Protocol=protocol, Endpoint=subscription["Endpoint"])
         else:
             properties.report(f"Subscription.{protocol}")
@@ -60,7 +61,7 @@ def put_subscription(
     del logical_id  # SNS names a subscription itself
     client: SNSClient = stack.client("sns")
     protocol = properties.text("Protocol")
-    if protocol not in _DELIVERED_PROTOCOLS:
+    if not _is_delivered(stack, protocol, properties.text("Endpoint"), properties.place):
         return None
     arn = client.subscribe(
         TopicArn=properties.text("TopicArn"),
@@ -79,6 +80,19 @@ def put_subscription(
             AttributeValue=text.lower() if key == "RawMessageDelivery" else text,
         )
     return PhysicalResource(arn, {"Arn": arn})
+
+
+def _is_delivered(stack: Stack, protocol: str, endpoint: str, place: str) -> bool:
+    """Say whether messages get to an endpoint; a function is added to those that topics tell.
+
+    Raises:
+        TemplateError: The stack has no such function.
+    """
+    if protocol == "lambda" and stack.endpoint.is_embedded:
+        function_of(stack, endpoint, place)
+        stack.routes.subscribed_functions.add(endpoint)
+        return True
+    return protocol in _DELIVERED_PROTOCOLS
 
 
 HANDLERS: Final[Mapping[str, Handler]] = {

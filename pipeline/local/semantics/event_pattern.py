@@ -1,91 +1,169 @@
-"""Event patterns of a mapping's FilterCriteria, in a part of EventBridge's language.
+"""Event patterns: those of EventBridge rules and those of a mapping's FilterCriteria.
 
-Done: nested objects; lists of alternatives; exact strings, whole numbers, booleans and null;
-`prefix`, `exists` and `anything-but` of strings and whole numbers. Anything else is refused when
-the pattern is compiled, so no record is ever judged by a rule that was not understood.
-Source: Amazon EventBridge User Guide, "Comparison operators for use in event patterns".
+`compile_pattern` and `compile_filter` turn a pattern's JSON text into a predicate over events, or
+refuse it with AWS's reason. Both are pure and know all of EventBridge's operators.
+
+Events are Python's values of JSON. The text of a number matters: 300 matches neither 300.0 nor
+3e2. `parse_json` decodes an event and keeps it; a plain int or float counts with the text that
+JSON would give it.
+
+An event counts as the list of its plain values, each under its path; patterns may join a path by
+dots. Arrays leave no trace in a path, and any element may match, but the values that fulfil one
+pattern must not come from different elements of one array.
+Source: Amazon EventBridge User Guide, "Comparison operators for use in event patterns" and "Arrays
+in event patterns"; AWS Lambda Developer Guide, "Control which events Lambda sends to your
+function"; for what they leave open Event Ruler, the library behind both.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Literal, TypeAlias
+
+from pipeline.local.semantics.event_pattern_syntax import Field, PatternError, Rule, parse_rules
+from pipeline.local.semantics.event_pattern_values import Leaf, Number, leaf_of, parse_json
+
+__all__ = [
+    "FilterSource",
+    "Matcher",
+    "Number",
+    "PatternError",
+    "compile_filter",
+    "compile_pattern",
+    "parse_json",
+]
 
 Matcher = Callable[[Mapping[str, Any]], bool]
-_Rule = Callable[[Sequence[object]], bool]
+FilterSource = Literal["dynamodb", "kinesis", "sqs"]
 
+_CONTENT_KEYS: Final[Mapping[FilterSource, str]] = {"kinesis": "data", "sqs": "body"}
 
-class UnsupportedPatternError(ValueError):
-    """The pattern is wrong, or uses an operator that the local run does not know."""
+_Membership: TypeAlias = tuple[tuple[int, int], ...]
+"""The arrays that a value stands in, by a number of their own, and its element in each."""
+
+_Fields: TypeAlias = dict[str, list[tuple[Leaf, _Membership]]]
 
 
 def compile_pattern(text: str) -> Matcher:
-    """Turn a pattern's JSON text into a predicate over events.
+    """Turn the JSON text of an EventBridge rule's pattern into a predicate over events.
 
     Raises:
-        UnsupportedPatternError: Names the field and the operator.
+        PatternError: AWS refuses the pattern.
     """
+    return _matcher(_parsed(text))
+
+
+def compile_filter(text: str, source: FilterSource) -> Matcher:
+    """Turn the JSON text of a FilterCriteria pattern into a predicate over records.
+
+    A record is judged in the form that patterns see. The content of a Kinesis record stands in
+    `data` and that of an SQS message in `body`, both on top and decoded by `parse_json`. Content
+    that is no JSON is left out (`data`) or stays text (`body`). It fulfils no pattern about its
+    fields, not even that one is absent.
+
+    Raises:
+        PatternError: Lambda refuses the pattern for this source.
+    """
+    pattern = _parsed(text)
+    matches = _matcher(pattern)
+    key = _CONTENT_KEYS.get(source)
+    if key is None or key not in pattern:
+        return matches
+    if isinstance(pattern[key], dict):
+        # `None` is how JSON's null comes: it has no fields, but it is JSON.
+        return lambda view: key in view and not isinstance(view[key], str) and matches(view)
+    if source == "kinesis":
+        raise PatternError(f'"{key}" must be an object: a stream\'s pattern is in JSON')
+    return lambda view: isinstance(view.get(key), str) and matches(view)
+
+
+def _parsed(text: str) -> dict[str, Any]:
     try:
-        pattern = json.loads(text)
-    except ValueError as error:
-        raise UnsupportedPatternError(f"event pattern is not JSON: {text}") from error
-    if not isinstance(pattern, dict) or not pattern:
-        raise UnsupportedPatternError(f"event pattern is not an object with fields: {text}")
-    return _object(pattern, "")
+        pattern = parse_json(text)
+    except (ValueError, RecursionError) as error:
+        raise PatternError(f"it is no JSON: {error}") from error
+    if not isinstance(pattern, dict):
+        raise PatternError("Filter is not an object")
+    return pattern
 
 
-def _object(pattern: Mapping[str, Any], path: str) -> Matcher:
-    fields = {name: _field(rule, f"{path}.{name}") for name, rule in pattern.items()}
-    return lambda event: all(matches(event.get(name, _ABSENT)) for name, matches in fields.items())
+def _matcher(pattern: dict[str, Any]) -> Matcher:
+    try:
+        rules = parse_rules(pattern)
+    except RecursionError as error:
+        raise PatternError("it is nested too deep") from error
+    steps = frozenset(step for rule in rules for path in rule for step in _steps(path))
+
+    def matches(event: Mapping[str, Any]) -> bool:
+        fields = _flatten(event, steps)
+        return any(_fulfils(rule, fields) for rule in rules)
+
+    return matches
 
 
-class _Absent:
-    """The value of a field that an event does not have."""
+def _steps(path: str) -> Iterable[str]:
+    """Return every name that an event may have on the way to a path: `a.b` is also one name."""
+    names = path.split(".")
+    for start in range(len(names)):
+        for end in range(start + 1, len(names) + 1):
+            yield ".".join(names[start:end])
 
 
-_ABSENT = _Absent()
+def _flatten(event: Mapping[str, Any], steps: frozenset[str]) -> _Fields:
+    """Return the plain values below the names that matter, by path."""
+    fields: _Fields = {}
+    arrays = 0
+    left: list[tuple[str, object, _Membership]] = [("", event, ())]
+    while left:
+        path, value, membership = left.pop()
+        if isinstance(value, Mapping):
+            for name, child in value.items():
+                if name in steps:
+                    left.append((f"{path}.{name}" if path else name, child, membership))
+        elif isinstance(value, list):
+            for index, element in enumerate(value):
+                is_nested = isinstance(element, Mapping | list)
+                within = (*membership, (arrays, index)) if is_nested else membership
+                left.append((path, element, within))
+            arrays += 1
+        else:
+            fields.setdefault(path, []).append((leaf_of(value), membership))
+    return fields
 
 
-def _field(pattern: object, path: str) -> Callable[[object], bool]:
-    if isinstance(pattern, dict) and pattern:
-        matches = _object(pattern, path)
-
-        def match_object(value: object) -> bool:
-            # In an array of objects one element must fulfil all of the pattern.
-            elements = value if isinstance(value, list) else [value]
-            return any(matches(each if isinstance(each, dict) else {}) for each in elements)
-
-        return match_object
-    if isinstance(pattern, list) and pattern:
-        rules = [_rule(rule, path) for rule in pattern]
-        return lambda value: any(rule(_leaves(value)) for rule in rules)
-    raise UnsupportedPatternError(f"{path}: expected an object or a list of alternatives")
-
-
-def _leaves(value: object) -> list[object]:
-    """Return the plain values of a field; an object has none, which is how `exists` sees it."""
-    if isinstance(value, list):
-        return [leaf for element in value for leaf in _leaves(element)]
-    return [] if isinstance(value, dict | _Absent) else [value]
+def _fulfils(rule: Rule, fields: _Fields) -> bool:
+    """Tell whether values of one element per array fulfil all fields of a rule."""
+    paths = sorted(rule)
+    ways: set[_Membership] = {()}
+    for position, path in enumerate(paths):
+        ways = set(_extended(ways, rule[path], fields.get(path, [])))
+        if not ways:
+            return False
+        if ways != {()}:
+            # The choice within an array matters no more behind its last field.
+            later = _arrays(paths[position + 1 :], fields)
+            ways = {tuple(place for place in way if place[0] in later) for way in ways}
+    return True
 
 
-def _rule(rule: object, path: str) -> _Rule:
-    match rule:
-        case {"prefix": str(prefix), **rest} if not rest:
-            return lambda values: any(isinstance(v, str) and v.startswith(prefix) for v in values)
-        case {"exists": bool(wanted), **rest} if not rest:
-            return lambda values: bool(values) is wanted
-        case {"anything-but": excluded, **rest} if not rest:
-            alternatives = excluded if isinstance(excluded, list) else [excluded]
-            if alternatives and all(type(each) in (str, int) for each in alternatives):
-                return lambda values: any(not _is_one_of(v, alternatives) for v in values)
-        case str() | bool() | int() | None:
-            return lambda values: any(_is_one_of(value, [rule]) for value in values)
-    raise UnsupportedPatternError(
-        f"{path}: the local run does not know the rule {json.dumps(rule)}; "
-        "it knows exact values, prefix, exists and anything-but"
-    )
+def _extended(
+    ways: set[_Membership], field: Field, values: list[tuple[Leaf, _Membership]]
+) -> Iterable[_Membership]:
+    """Yield each way to fulfil one more field."""
+    passing = {membership for leaf, membership in values if field.passes(leaf)}
+    present = {membership for _, membership in values}
+    for way in ways:
+        for membership in passing:
+            if _agree(way, membership):
+                yield tuple(sorted({*way, *membership}))
+        if field.may_be_absent and not any(_agree(way, other) for other in present):
+            yield way
 
 
-def _is_one_of(value: object, alternatives: Sequence[object]) -> bool:
-    # 300, 300.0 and true are three different values for EventBridge.
-    return any(type(value) is type(each) and value == each for each in alternatives)
+def _agree(way: _Membership, membership: _Membership) -> bool:
+    chosen = dict(way)
+    return all(chosen.get(array, index) == index for array, index in membership)
+
+
+def _arrays(paths: list[str], fields: _Fields) -> set[int]:
+    return {
+        array for path in paths for _, membership in fields.get(path, []) for array, _ in membership
+    }

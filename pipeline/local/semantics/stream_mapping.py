@@ -10,6 +10,13 @@ It knows no stream, function, thread or clock; whoever drives it brings those. T
         Wait(until)                 # nothing before `until`, or before more records if None
     shard.checkpoint                # store it whenever it has changed, after the step is settled
     shard.is_settled                # nothing is left of what was added
+    shard.wants_records             # fetch more now; a driver that fetches on fills its memory
+    shard.end()                     # the shard is closed and read: no record follows
+
+Several batches of a shard at once are `parallel_mapping.ParallelShardMapping`, tumbling windows
+`tumbling_window.TumblingShardMapping`. All three have the interface of `StreamShard`: a driver
+calls `next_step`, `finish` and `discarded` on each of `shard.lanes`, of which here is one, the
+shard itself.
 
 `result` is `Returned(answer)`, `Raised()` or `NotReached()`. Time is any number of seconds that is
 comparable with `StreamRecord.arrived_at`, so hours of retries run in milliseconds. A step that is
@@ -26,7 +33,11 @@ Rules, for a batch and its number of failed attempts n:
   otherwise n grows by one.
 - A function that was not reached costs nothing.
 - n beyond the maximum of retries discards the batch.
-- Before each attempt the expired head of the batch is discarded; only that head.
+- Before each attempt the expired head of the batch is discarded; only that head. A record expires
+  at the maximum age, and in any case when the stream no longer retains it.
+- A batch begins at the first of: the end of the batching window, the batch size, 6 MB of event, the
+  end of the shard. The next window begins when the invocation ends. No record fits into an event
+  alone that is larger than 6 MB: it is discarded.
 - A filtered record is in no batch, and settles with what comes before it.
 
 Source: AWS Lambda Developer Guide, "Using Lambda with Kinesis", error handling and batching, and
@@ -35,107 +46,28 @@ retries is seen five times, because the budget restarts when the checkpoint move
 """
 
 import json
+import math
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
-MAX_EVENT_BYTES: Final = 6 * 1024 * 1024
-"""Largest event of an invocation, as JSON. Source: AWS Lambda quotas."""
+from pipeline.local.semantics.stream_types import (
+    Batch,
+    Discard,
+    Invoke,
+    MappingPolicy,
+    NotReached,
+    Raised,
+    Result,
+    Returned,
+    Step,
+    StreamRecord,
+    Unusable,
+    Wait,
+)
 
-_ENVELOPE_BYTES = len('{"Records":[]}')
-
-Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded", "RecordTooLarge"]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamRecord:
-    """A record as far as the mapping looks at it.
-
-    `sequence_number` is what item failures name; `event` the record in Lambda's event, as JSON
-    text, or None when the mapping's filter keeps it out. `arrived_at` is in seconds.
-    """
-
-    sequence_number: str
-    arrived_at: float
-    event: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class MappingPolicy:
-    """The settings of a mapping that bear on one shard; -1 means infinite.
-
-    `backoff_s` gives the wait after the n-th attempt in a row without progress, n from 1. Lambda
-    does not publish its own.
-    """
-
-    batch_size: int
-    batching_window_s: float
-    maximum_retry_attempts: int
-    maximum_record_age_s: float
-    bisect_on_error: bool
-    report_batch_item_failures: bool
-    backoff_s: Callable[[int], float]
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Records that are invoked together, and how often that has failed."""
-
-    records: tuple[StreamRecord, ...]
-    failures: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """The function returned; `answer` is its JSON text."""
-
-    answer: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """The function raised, timed out or crashed."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotReached:
-    """The function was throttled or not to be had; nothing was executed."""
-
-
-Result = Returned | Raised | NotReached
-
-
-@dataclass(frozen=True, slots=True)
-class Invoke:
-    """Invoke the function with this batch, then call `finish`."""
-
-    batch: Batch
-
-
-@dataclass(frozen=True, slots=True)
-class Discard:
-    """Give these records up, then call `discarded`.
-
-    `invoke_count` is what the payload calls approximateInvokeCount, never less than 1. `last` is
-    the result of the batch's last attempt, None when it was never tried. `RecordTooLarge` is our
-    word: AWS does not document its own for a record that no event can hold.
-    """
-
-    batch: Batch
-    condition: Condition
-    invoke_count: int
-    last: Result | None
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing to do before `until`; with None, before more records come."""
-
-    until: float | None
-
-
-Step = Invoke | Discard | Wait
+_ENVELOPE_BYTES: Final = len('{"Records":[]}')
 
 
 class ShardMapping:
@@ -143,7 +75,11 @@ class ShardMapping:
 
     def __init__(self, policy: MappingPolicy, *, started_at: float) -> None:
         self._policy = policy
+        ages_s = (policy.maximum_record_age_s, policy.retention_s)
+        self._expires_s = min((age_s for age_s in ages_s if age_s >= 0), default=math.inf)
         self._fetched: deque[StreamRecord] = deque()
+        self._waiting = 0
+        self._has_ended = False
         self._batches: deque[Batch] = deque()
         self._step: Invoke | Discard | None = None
         self._last: Result | None = None
@@ -151,6 +87,11 @@ class ShardMapping:
         self._not_before = started_at
         self._in_a_row = 0
         self._checkpoint: str | None = None
+
+    @property
+    def lanes(self) -> tuple["ShardMapping", ...]:
+        """The shard itself: it has one batch at a time."""
+        return (self,)
 
     @property
     def checkpoint(self) -> str | None:
@@ -164,13 +105,28 @@ class ShardMapping:
 
     @property
     def waiting(self) -> int:
-        """How many records are fetched and in no batch yet; a driver fetches while it is low."""
-        return len(self._fetched)
+        """How many records are fetched, pass the filter and are in no batch yet."""
+        return self._waiting
+
+    @property
+    def wants_records(self) -> bool:
+        """Whether what is fetched may leave the next batch unfilled."""
+        return self._waiting < self._policy.batch_size
 
     def add(self, records: Sequence[StreamRecord]) -> None:
         """Take fetched records, those behind the ones added before."""
-        self._fetched.extend(records)
+        fetched = self._fetched
+        for record in records:
+            if record.event is not None:
+                self._waiting += 1
+            elif fetched and fetched[-1].event is None:
+                fetched.pop()  # only the last filtered one in a row bears on the checkpoint
+            fetched.append(record)
         self._settle_filtered()
+
+    def end(self) -> None:
+        """Take note that no record follows: what is there waits for no window."""
+        self._has_ended = True
 
     def next_step(self, now: float) -> Step:
         """Say what to do; the same again until the step is finished or discarded."""
@@ -194,13 +150,13 @@ class ShardMapping:
             case Returned(answer):
                 settled = self._settled_by(answer, batch)
                 if not settled:
-                    self._batches[0] = replace(batch, failures=batch.failures + 1)
+                    self._fail_head()
             case Raised() if self._policy.bisect_on_error and len(batch.records) > 1:
                 middle = len(batch.records) // 2
                 self._batches[0] = Batch(batch.records[middle:])
                 self._batches.appendleft(Batch(batch.records[:middle]))
-            case Raised():
-                self._batches[0] = replace(batch, failures=batch.failures + 1)
+            case Raised() | Unusable():
+                self._fail_head()
             case NotReached():
                 pass
         if settled:
@@ -226,7 +182,7 @@ class ShardMapping:
                 return Wait(due)
             self._batches.append(self._take_batch())
         batch = self._batches[0]
-        if _event_bytes(batch.records) > MAX_EVENT_BYTES:
+        if _event_bytes(batch.records) > self._policy.max_event_bytes:
             return Discard(batch, "RecordTooLarge", 1, None)
         if 0 <= self._policy.maximum_retry_attempts < batch.failures:
             return Discard(batch, "RetryAttemptsExhausted", batch.failures, self._last)
@@ -243,6 +199,8 @@ class ShardMapping:
             if now >= self._window_began + window_s:
                 self._window_began = now  # an empty window is followed by another
             return None
+        if self._has_ended:
+            return now
         _, is_full = self._cut()
         return now if is_full else self._window_began + window_s
 
@@ -254,7 +212,7 @@ class ShardMapping:
             if record.event is None:
                 continue
             size += len(record.event) + 1
-            if cut and size > MAX_EVENT_BYTES:
+            if cut and size - 1 > self._policy.max_event_bytes:  # the last one has no comma
                 return cut, True
             cut.append(record)
             if len(cut) == self._policy.batch_size:
@@ -266,24 +224,27 @@ class ShardMapping:
         # Filtered records before the batch's last one go with it.
         while self._fetched.popleft() is not cut[-1]:
             pass
+        self._waiting -= len(cut)
         return Batch(tuple(cut))
 
     def _expired_head(self, batch: Batch, now: float) -> int:
-        age_s = self._policy.maximum_record_age_s
-        if age_s < 0:
-            return 0
-        fresh = (i for i, record in enumerate(batch.records) if now - record.arrived_at < age_s)
-        return next(fresh, len(batch.records))
+        expires_s, records = self._expires_s, batch.records
+        fresh = (i for i, record in enumerate(records) if now - record.arrived_at < expires_s)
+        return next(fresh, len(records))
 
     def _settled_by(self, answer: bytes, batch: Batch) -> int:
         """Return how many records at a batch's head an answer settles; malformed, none."""
         if not self._policy.report_batch_item_failures:
             return len(batch.records)
-        failed = _reported_failures(answer)
+        failed = reported_failures(answer)
         numbers = [record.sequence_number for record in batch.records]
         if failed is None or not failed <= set(numbers):
             return 0
         return numbers.index(min(failed, key=int)) if failed else len(numbers)
+
+    def _fail_head(self) -> None:
+        batch = self._batches[0]
+        self._batches[0] = replace(batch, failures=batch.failures + 1)
 
     def _settle_head(self, count: int) -> None:
         batch = self._batches.popleft()
@@ -303,7 +264,7 @@ def _event_bytes(records: Sequence[StreamRecord]) -> int:
     return _ENVELOPE_BYTES + sum(len(record.event or b"") + 1 for record in records) - 1
 
 
-def _reported_failures(answer: bytes) -> set[str] | None:
+def reported_failures(answer: bytes) -> set[str] | None:
     """Read a batch item failure report: the failed items, or None when it is malformed."""
     try:
         report = json.loads(answer)
@@ -311,6 +272,6 @@ def _reported_failures(answer: bytes) -> set[str] | None:
             return set()
         failures = report.get("batchItemFailures") or []
         failed = {failure["itemIdentifier"] for failure in failures}
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return None
     return failed if all(isinstance(item, str) and item for item in failed) else None

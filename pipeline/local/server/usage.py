@@ -4,22 +4,21 @@ A WSGI middleware in the moto server's process, so nothing that is counted is an
 caller. The access key names the caller: the local run gives each function its own.
 """
 
-import io
 import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from pipeline.local.server.wsgi import Application, Environ, StartResponse, call, read_body, signer
+from pipeline.local.server.wsgi import operation as operation_of
+
 USAGE_PATH: Final = "/_usage"
 """Answers with all counts as JSON: a list of `Usage` fields."""
 
-_CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d{8}/[^/]+/([^/]+)/aws4_request")
 _WRITE_UNIT_BYTES = 1024
 _READ_UNIT_BYTES = 4096
 
-Environ = dict[str, Any]
-Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 IndexesOf = Callable[[str], list[list[str]]]
 """Names the key attributes of each secondary index of a table."""
 
@@ -53,24 +52,27 @@ class UsageMeter:
         self._lock = threading.Lock()
         self._usage: dict[tuple[str, str, str], Usage] = {}
 
-    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
         if environ.get("PATH_INFO") == USAGE_PATH:
             start_response("200 OK", [("Content-Type", "application/json")])
             return [json.dumps(list(self._usage.values())).encode()]
-        match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-        if match is None:
+        signed = signer(environ)
+        if signed is None:
             return self._application(environ, start_response)
-        caller, service = match.groups()
-        operation = _operation(environ)
+        caller, service, operation = signed.caller, signed.service, operation_of(environ)
         if service != "dynamodb":
             self._add(Usage(caller, service, operation, 1))
             return self._application(environ, start_response)
         request = _json_body(environ)
-        body = b"".join(self._application(environ, start_response))
-        answer = json.loads(body or b"{}")
-        writes = write_units(operation, request, self._indexes_of)
-        self._add(Usage(caller, service, operation, 1, writes, read_units(operation, answer)))
+        status, headers, body = call(self._application, environ)
+        if status.startswith("200"):
+            writes = write_units(operation, request, self._indexes_of)
+            reads = read_units(operation, json.loads(body or b"{}"))
+        else:
+            writes = reads = 0  # what is refused costs nothing
+        self._add(Usage(caller, service, operation, 1, writes, reads))
+        start_response(status, headers)
         return [body]
 
     def _add(self, more: Usage) -> None:
@@ -155,29 +157,6 @@ def _number_size_bytes(text: str) -> int:
     return -(-max(1, len(digits)) // 2) + 1
 
 
-def _operation(environ: Environ) -> str:
-    """Name the operation of a request in any of the protocols that AWS clients speak."""
-    target = environ.get("HTTP_X_AMZ_TARGET")
-    if target:
-        return str(target).rpartition(".")[2]
-    path = str(environ.get("PATH_INFO", ""))
-    rpc = re.search(r"/operation/(\w+)$", path)
-    if rpc:
-        return rpc.group(1)
-    if "form" in environ.get("CONTENT_TYPE", ""):
-        action = re.search(rb"(?:^|&)Action=(\w+)", _read_body(environ))
-        return action.group(1).decode() if action else "unknown"
-    level = "Object" if path.strip("/").count("/") else "Bucket"
-    return f"{str(environ['REQUEST_METHOD']).capitalize()}{level}"
-
-
 def _json_body(environ: Environ) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(_read_body(environ) or b"{}")
-    return body
-
-
-def _read_body(environ: Environ) -> bytes:
-    """Read the body and leave it for the next reader."""
-    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    environ["wsgi.input"] = io.BytesIO(body)
+    body: dict[str, Any] = json.loads(read_body(environ) or b"{}")
     return body

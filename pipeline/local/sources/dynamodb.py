@@ -1,31 +1,52 @@
 """DynamoDB streams: shards, records, and the event that Lambda makes of a record."""
 
 import base64
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pipeline.local.deployment import EventSourceMapping
 from pipeline.local.on_failure import TimeUnit
-from pipeline.local.semantics.stream_mapping import StreamRecord
-from pipeline.local.sources.stream import EventFilter, Fetched, Shard, event_text
+from pipeline.local.semantics.stream_types import StreamRecord
+from pipeline.local.sources.stream import EventFilter, Fetched, Position, Shard, event_text
+from pipeline.local.sources.ttl import TimeToLive
 
 Item = Mapping[str, Mapping[str, Any]]
 
+_RETENTION_S: Final = 24 * 3600.0
+"""Source: Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams"."""
+
 
 class DynamodbReader:
-    """Reads a table's stream for one mapping, given a boto3 DynamoDB Streams client."""
+    """Reads a table's stream for one mapping.
+
+    Args:
+        client: A boto3 DynamoDB Streams client.
+        mapping: The mapping whose source and filters to use.
+        time_to_live: What deletes the table's expired items; None leaves them to the endpoint.
+    """
 
     arrival_unit: TimeUnit = "seconds"
     batch_info_key = "DDBStreamBatchInfo"
 
-    def __init__(self, client: Any, mapping: EventSourceMapping) -> None:  # noqa: ANN401  boto3
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401  boto3
+        mapping: EventSourceMapping,
+        time_to_live: TimeToLive | None = None,
+    ) -> None:
         self._client = client
+        self._time_to_live = time_to_live
         self._stream_arn = mapping.source_arn
-        self._filter = EventFilter(mapping)
+        self._filter = EventFilter(mapping, "dynamodb")
 
     def identity(self) -> str:
         """Return the ARN, which ends in the stream's creation time."""
         return self._stream_arn
+
+    def retention_s(self) -> float:
+        """Return 24 hours, which no table can change."""
+        return _RETENTION_S
 
     def shards(self) -> list[Shard]:
         """List all shards, closed ones included."""
@@ -46,13 +67,12 @@ class DynamodbReader:
             for shard in listed
         ]
 
-    def iterator(self, shard_id: str, after: str | None, position: str) -> str:
+    def iterator(self, shard_id: str, after: str | None, position: Position) -> str:
         """Return an iterator behind a sequence number, or at a starting position without one."""
-        start = (
-            {"ShardIteratorType": position}
-            if after is None
-            else {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
-        )
+        kind = "LATEST" if position.kind == "LATEST" else "TRIM_HORIZON"
+        start = {"ShardIteratorType": kind}
+        if after is not None:
+            start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
         answer = self._client.get_shard_iterator(
             StreamArn=self._stream_arn, ShardId=shard_id, **start
         )
@@ -60,18 +80,23 @@ class DynamodbReader:
 
     def fetch(self, shard_id: str, iterator: str, limit: int) -> Fetched:  # noqa: ARG002  Kinesis needs the shard
         """Read on from an iterator."""
+        if self._time_to_live:
+            self._time_to_live.sweep_if_due()
         answer = self._client.get_records(ShardIterator=iterator, Limit=min(limit, 1000))
         records = [self._record(record) for record in answer["Records"]]
-        return Fetched(records, answer.get("NextShardIterator"))
+        unchanged = sum(_is_no_change(record) for record in answer["Records"])
+        return Fetched(records, answer.get("NextShardIterator"), unchanged)
 
     def _record(self, record: dict[str, Any]) -> StreamRecord:
         change = record["dynamodb"]
         arrived_at = change["ApproximateCreationDateTime"].timestamp()
+        if _is_no_change(record):
+            return StreamRecord(change["SequenceNumber"], arrived_at, None)
+        if self._time_to_live:
+            record = self._time_to_live.mark(record)
         event = dynamodb_event(record, stream_arn=self._stream_arn)
-        passes = not _is_no_change(record) and self._filter.passes(event)
-        return StreamRecord(
-            change["SequenceNumber"], arrived_at, event_text(event) if passes else None
-        )
+        text = event_text(event) if self._filter.passes(event) else None
+        return StreamRecord(change["SequenceNumber"], arrived_at, text, _item_key(event))
 
 
 def dynamodb_event(record: dict[str, Any], *, stream_arn: str) -> dict[str, Any]:
@@ -136,6 +161,10 @@ def _number_size_bytes(number: str) -> int:
     mantissa = number.lower().partition("e")[0].lstrip("+-")
     significant = mantissa.replace(".", "").strip("0")
     return (len(significant) + 1) // 2 + 1
+
+
+def _item_key(event: dict[str, Any]) -> str:
+    return json.dumps(event["dynamodb"]["Keys"], sort_keys=True)
 
 
 def _is_no_change(record: dict[str, Any]) -> bool:

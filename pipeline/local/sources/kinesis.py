@@ -1,13 +1,14 @@
 """Kinesis streams: shards, records, and the event that Lambda makes of a record."""
 
 import base64
-import json
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.local.deployment import EventSourceMapping
 from pipeline.local.on_failure import TimeUnit
-from pipeline.local.semantics.stream_mapping import StreamRecord
-from pipeline.local.sources.stream import EventFilter, Fetched, Shard, event_text
+from pipeline.local.semantics.event_pattern import parse_json
+from pipeline.local.semantics.stream_types import StreamRecord
+from pipeline.local.sources.stream import EventFilter, Fetched, Position, Shard, event_text
 
 
 class KinesisReader:
@@ -28,13 +29,18 @@ class KinesisReader:
         # By name and not by ARN, which older stand-ins for Kinesis do not know.
         self._stream = mapping.source_arn.partition(":stream/")[2]
         self._role_arn = role_arn
-        self._filter = EventFilter(mapping)
+        self._filter = EventFilter(mapping, "kinesis")
 
     def identity(self) -> str:
         """Return ARN and creation time."""
         answer = self._client.describe_stream_summary(StreamName=self._stream)
         created = answer["StreamDescriptionSummary"]["StreamCreationTimestamp"]
         return f"{self._stream_arn}@{created.timestamp():.0f}"
+
+    def retention_s(self) -> float:
+        """Return the stream's retention period."""
+        answer = self._client.describe_stream_summary(StreamName=self._stream)
+        return float(answer["StreamDescriptionSummary"]["RetentionPeriodHours"] * 3600)
 
     def shards(self) -> list[Shard]:
         """List all shards, closed ones included."""
@@ -56,13 +62,13 @@ class KinesisReader:
             for shard in listed
         ]
 
-    def iterator(self, shard_id: str, after: str | None, position: str) -> str:
+    def iterator(self, shard_id: str, after: str | None, position: Position) -> str:
         """Return an iterator behind a sequence number, or at a starting position without one."""
-        start = (
-            {"ShardIteratorType": position}
-            if after is None
-            else {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": after}
-        )
+        start: dict[str, Any] = {"ShardIteratorType": position.kind}
+        if after is not None:
+            start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": after}
+        elif position.kind == "AT_TIMESTAMP":
+            start["Timestamp"] = datetime.fromtimestamp(position.timestamp, UTC)
         answer = self._client.get_shard_iterator(StreamName=self._stream, ShardId=shard_id, **start)
         return str(answer["ShardIterator"])
 
@@ -79,7 +85,10 @@ class KinesisReader:
         )
         passes = self._filter.is_open or self._filter.passes(_filter_view(event, record["Data"]))
         return StreamRecord(
-            record["SequenceNumber"], arrived_at, event_text(event) if passes else None
+            record["SequenceNumber"],
+            arrived_at,
+            event_text(event) if passes else None,
+            record["PartitionKey"],
         )
 
 
@@ -116,7 +125,7 @@ def _filter_view(event: dict[str, Any], data: bytes) -> dict[str, Any]:
     """
     view = {**event, **event["kinesis"]}
     try:
-        view["data"] = json.loads(data)
+        view["data"] = parse_json(data)
     except (ValueError, RecursionError):
         del view["data"]
     return view

@@ -1,16 +1,17 @@
 """One event source mapping at work: finds the stream's shards and runs a poller on each."""
 
+import math
 import threading
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline.local.checkpoints import Start
 from pipeline.local.sources.shard_poller import MappingContext, ShardPoller
 from pipeline.local.sources.source import Progress
+from pipeline.local.sources.stream import TRIM_HORIZON, Position
 
 _LISTING_INTERVAL_S: Final = 1.0
-
-POSITIONS: Final = ("TRIM_HORIZON", "LATEST")
 
 
 class MappingSource:
@@ -19,20 +20,20 @@ class MappingSource:
     A shard is polled once all of its parents have ended, so that the records of one partition key
     stay in order across a reshard. Parents that the stream no longer lists have been trimmed.
     Source: Amazon Kinesis Data Streams Developer Guide, "Resharding".
+
+    The starting position is for the shards that are there when the mapping starts for the first
+    time. A later run resumes at the checkpoints.
     """
 
     def __init__(self, context: MappingContext) -> None:
-        if context.mapping.starting_position not in POSITIONS:
-            raise ValueError(
-                f"{context.mapping.logical_id}: the local run cannot start at "
-                f"{context.mapping.starting_position}, only at {' or '.join(POSITIONS)}"
-            )
+        mapping = context.mapping
+        if (mapping.starting_timestamp or 0) > context.clock():
+            raise ValueError(f"{mapping.logical_id}: StartingPositionTimestamp is in the future")
         self._context = context
         self._pollers: dict[str, ShardPoller] = {}
         self._unstarted: tuple[str, ...] = ()
         self._listing = threading.Lock()
-        self._is_first_listing = True
-        self._first: frozenset[str] = frozenset()
+        self._began: Start | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._list_on, name=f"{context.mapping.logical_id} shards", daemon=True
@@ -81,8 +82,11 @@ class MappingSource:
             if self._stop.is_set():
                 return
             shards = {shard.shard_id: shard for shard in self._context.reader.shards()}
-            if self._is_first_listing:
-                self._first, self._is_first_listing = frozenset(shards), False
+            if self._began is None:
+                context = self._context
+                self._began = context.checkpoints.start(
+                    context.mapping.uuid, context.stream_identity, shards, context.clock()
+                )
             unstarted = []
             for shard_id, shard in shards.items():
                 poller = self._pollers.get(shard_id)
@@ -92,10 +96,8 @@ class MappingSource:
                 ):
                     poller.shard = shard
                 elif all(self._has_ended(p) for p in shard.parents if p in shards):
-                    # What was not there at the start begins at its own beginning.
-                    position = self._context.mapping.starting_position
-                    known = position if shard_id in self._first else "TRIM_HORIZON"
-                    self._pollers[shard_id] = ShardPoller(self._context, shard, known)
+                    position = self._position(shard_id, self._began)
+                    self._pollers[shard_id] = ShardPoller(self._context, shard, position)
                     self._pollers[shard_id].start()
                 else:
                     unstarted.append(shard_id)
@@ -108,6 +110,19 @@ class MappingSource:
             **dict.fromkeys(self._unstarted, waiting),
             **{shard_id: p.progress for shard_id, p in self._pollers.copy().items()},
         }
+
+    def _position(self, shard_id: str, began: Start) -> Position:
+        """Return where a shard without a checkpoint is read from."""
+        mapping = self._context.mapping
+        if mapping.starting_position == "TRIM_HORIZON" or shard_id not in began.shard_ids:
+            return TRIM_HORIZON
+        if mapping.starting_position == "AT_TIMESTAMP":
+            assert mapping.starting_timestamp is not None
+            return Position("AT_TIMESTAMP", mapping.starting_timestamp)
+        if began.is_first:
+            return Position("LATEST")
+        # What was the latest is long past; arrival times of tables are in whole seconds.
+        return Position("AT_TIMESTAMP", math.floor(began.moment))
 
     def _has_ended(self, shard_id: str) -> bool:
         poller = self._pollers.get(shard_id)

@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from pipeline.local.deployment import EventSourceMapping
 from pipeline.local.on_failure import TimeUnit
-from pipeline.local.semantics.event_pattern import Matcher, compile_pattern
-from pipeline.local.semantics.stream_mapping import StreamRecord
+from pipeline.local.semantics.event_pattern import FilterSource, compile_filter
+from pipeline.local.semantics.stream_types import StreamRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,26 @@ class Shard:
     ending_sequence_number: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where to start in a shard without a checkpoint; `timestamp` belongs to AT_TIMESTAMP."""
+
+    kind: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]
+    timestamp: float = 0.0
+
+
+TRIM_HORIZON = Position("TRIM_HORIZON")
+
+
 class Fetched(NamedTuple):
-    """The records of one read; `next_iterator` is None behind the last record of a closed shard."""
+    """The records of one read; `next_iterator` is None behind the last record of a closed shard.
+
+    `unchanged` counts those of the records that AWS would never have written.
+    """
 
     records: list[StreamRecord]
     next_iterator: str | None
+    unchanged: int = 0
 
 
 class StreamReader(Protocol):
@@ -43,11 +58,17 @@ class StreamReader(Protocol):
     def identity(self) -> str:
         """Return what tells this stream from an earlier one of the same name."""
 
+    def retention_s(self) -> float:
+        """Return how long the stream keeps a record."""
+
     def shards(self) -> list[Shard]:
         """List all shards, closed ones included."""
 
-    def iterator(self, shard_id: str, after: str | None, position: str) -> str:
-        """Return an iterator behind a sequence number, or at a starting position without one."""
+    def iterator(self, shard_id: str, after: str | None, position: Position) -> str:
+        """Return an iterator behind a sequence number, or at a starting position without one.
+
+        A stream that knows no AT_TIMESTAMP starts earlier, at its oldest record.
+        """
 
     def fetch(self, shard_id: str, iterator: str, limit: int) -> Fetched:
         """Read on from an iterator."""
@@ -56,8 +77,8 @@ class StreamReader(Protocol):
 class EventFilter:
     """The FilterCriteria of a mapping: an event passes if it matches one of the patterns."""
 
-    def __init__(self, mapping: EventSourceMapping) -> None:
-        self._matchers: list[Matcher] = [compile_pattern(text) for text in mapping.filters]
+    def __init__(self, mapping: EventSourceMapping, source: FilterSource) -> None:
+        self._matchers = [compile_filter(text, source) for text in mapping.filters]
 
     @property
     def is_open(self) -> bool:

@@ -1,7 +1,7 @@
 import json
 from datetime import UTC, datetime
 
-from pipeline.cli.findings import Message, StoredAlert, judge, message
+from pipeline.cli.findings import Message, StoredAlert, first_copies, judge, message
 from pipeline.cli.inbox import Notification
 from pipeline.cli.incidents import PlantedIncident
 
@@ -16,8 +16,12 @@ ALERT = StoredAlert(KEY, datetime(2026, 11, 21, 9, 6, tzinfo=UTC))
 FIRST = Message("n-1", "a-1", KEY, "first", "high", "cpu_usage above 90 %")
 RESOLVED = Message("n-2", "a-1", KEY, "resolved", "high", "cpu_usage back below 80 %")
 AT = datetime(2026, 11, 21, 9, 7, tzinfo=UTC)
-PAGE = Notification("[FIRING]", "text", {"dedup_key": KEY, "status": "firing"}, AT)
-RESOLVED_PAGE = Notification("[RESOLVED]", "text", {"dedup_key": KEY, "status": "resolved"}, AT)
+TEXT = "FIRING HIGH: cpu\n\nSince:       4 min ago\nAlert id:    a-1\n"
+PAGE = Notification("[FIRING]", TEXT, {"dedup_key": KEY, "status": "firing"}, AT)
+RESOLVED_PAGE = Notification("[RESOLVED]", TEXT, {"dedup_key": KEY, "status": "resolved"}, AT)
+LATER_COPY = PAGE._replace(body=TEXT.replace("4 min", "5 min"))
+
+_RECORD_FIELDS = ("alert_id", "dedup_key", "notification_reason", "severity", "title")
 
 
 def _problem(alerts: list[StoredAlert], messages: list[Message], pages: list[Notification]) -> str:
@@ -76,6 +80,48 @@ def test_the_same_message_twice_is_a_fault() -> None:
     problem = _problem([ALERT], [FIRST, RESOLVED, RESOLVED], [PAGE])
 
     assert problem == "a message arrived twice"
+
+
+def test_a_page_with_another_alert_id_is_a_fault() -> None:
+    other = PAGE._replace(body=TEXT.replace("a-1", "a-2"))
+
+    problem = _problem([ALERT], [FIRST], [other])
+
+    assert problem == "its messages and its page bear different alert ids"
+
+
+def test_copies_under_the_same_id_are_right_where_they_are_allowed_and_counted() -> None:
+    findings = judge(
+        [INCIDENT],
+        [ALERT],
+        [FIRST, FIRST, RESOLVED],
+        [PAGE, LATER_COPY, PAGE, RESOLVED_PAGE],
+        copies_allowed=True,
+    )
+
+    assert [finding.problem for finding in findings.planted] == [""]
+    assert findings.copies == 3
+
+
+def test_where_copies_are_allowed_another_id_is_still_one_too_many() -> None:
+    second = FIRST._replace(notification_id="n-9", alert_id="a-2")
+    second_page = PAGE._replace(body=TEXT.replace("a-1", "a-2"))
+
+    messages = judge([INCIDENT], [ALERT], [FIRST, second], [PAGE], copies_allowed=True)
+    pages = judge([INCIDENT], [ALERT], [FIRST], [PAGE, second_page], copies_allowed=True)
+
+    assert messages.planted[0].problem == "first message on AlertsTopic: 2 instead of one"
+    assert pages.planted[0].problem == "page: 2 instead of one"
+
+
+def test_of_copies_the_first_stays() -> None:
+    def arrived(notification_id: str, second: int) -> Notification:
+        record = {"id": notification_id, **dict.fromkeys(_RECORD_FIELDS, "")}
+        return Notification("", json.dumps(record), {}, AT.replace(second=second))
+
+    first, other, again = arrived("n-1", 1), arrived("n-2", 2), arrived("n-1", 3)
+
+    assert first_copies([first, other, again]) == [first, other]
 
 
 def test_alerts_that_nobody_planted_are_listed_by_their_first_message() -> None:

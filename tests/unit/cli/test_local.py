@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.cli.local import event_printer, plain_words
+from pipeline.local.faults import INJECTED
 from pipeline.local.run import RunError, RunEvent
 
 
@@ -35,6 +36,19 @@ def test_log_lines_are_shown_only_when_asked_for() -> None:
 
     assert _shown(event) == ""
     assert _shown(event, logs=True) == 'KinesisEventsFunction: {"message":"batch processed"}\n'
+
+
+def test_what_the_user_has_asked_for_is_told_from_a_failure() -> None:
+    event = RunEvent("fault", "KinesisEventsFunction", "injected: crash")
+
+    assert _shown(event) == "fault KinesisEventsFunction: injected: crash\n"
+
+
+def test_a_failure_that_a_fault_has_led_to_is_told_without_its_lines() -> None:
+    message = f"RetryableError: put rows: InternalServerError: {INJECTED}"
+    event = RunEvent("failure", "KinesisEventsFunction", message, ("Traceback", "[ERROR] x"))
+
+    assert _shown(event) == f"failure KinesisEventsFunction: {message}\n"
 
 
 def test_a_failure_that_comes_again_is_shown_at_each_power_of_ten() -> None:

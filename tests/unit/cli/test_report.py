@@ -10,13 +10,14 @@ from pipeline.cli.incidents import PlantedIncident
 from pipeline.cli.ledger import LedgerLine
 from pipeline.cli.report import print_report
 from pipeline.cli.result import DemoResult, Effort, Timings
+from pipeline.local.run import FaultCount
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 INCIDENT = PlantedIncident("CPU of web-7", "static_limit#web-7/cpu_usage", AT, AT)
 PAGE_ATTRIBUTES = {"dedup_key": INCIDENT.dedup_key, "status": "firing"}
 
 
-def _printed(problem: str = "") -> str:
+def _printed(problem: str = "", faults: tuple[FaultCount, ...] | None = None) -> str:
     finding = Finding(INCIDENT, "0123456789abcdef", "high", problem)
     disk = Message(
         "n", "fedcba9876543210", "static_limit#laptop/disk_usage", "first", "high", "disk"
@@ -26,7 +27,7 @@ def _printed(problem: str = "") -> str:
             LedgerLine("transaction", put=30, stored=29, collapsed=1, in_lake=29),
             LedgerLine("poison", put=4, quarantined=4),
         ),
-        findings=Findings((finding,), (disk,)),
+        findings=Findings((finding,), (disk,), copies=2),
         pages=(
             Notification(
                 "[FIRING:1][HIGH] cpu",
@@ -43,6 +44,7 @@ def _printed(problem: str = "") -> str:
         effort=Effort(batches=2, requests=50, write_units=1000),
         costs=(Cost("DynamoDB", "1,000,000 write units", 0.625), Cost("S3", "2,000 puts", 0.01)),
         idle_costs=(Cost("KMS", "1 keys", 1.0),),
+        faults=faults,
     )
     console = Console(width=108, record=True, file=io.StringIO())
     print_report(console, result)
@@ -94,6 +96,16 @@ def test_latency_effort_and_costs_are_told() -> None:
     assert ["DynamoDB", "1,000,000", "write", "units", "0.625"] in lines
     assert ["all", "0.635"] in lines
     assert ["KMS", "1", "keys", "1.000"] in lines
+
+
+def test_injected_faults_and_copies_are_told_only_when_faults_were_wanted() -> None:
+    text = _printed(faults=(FaultCount("Events", "invocation", "crash", 3),))
+    lines = [line.split() for line in text.splitlines()]
+
+    assert ["Events", "invocation", "crash", "3"] in lines
+    assert "2 messages came a second time, under the same id." in text
+    assert "Injected faults" not in _printed()
+    assert "second time" not in _printed()
 
 
 def test_a_good_run_says_so() -> None:
