@@ -44,6 +44,14 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     delivered_at: datetime
 
 
+class Hand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What somebody did to an alert: who, when, and what he had to say about it."""
+
+    by: str
+    at: datetime
+    note: str = ""
+
+
 class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The incidents of one rule and subject while at least one of them is open.
 
@@ -52,6 +60,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `facts` and `ended` (incidents that have cleared, by their opening) are inherited from the alert
     before, so a fact that comes late or again finds what became of it. `lease_by` is the worker
     that alone may publish until `lease_until`.
+
+    `taken_at` is when the alert flow last heard of it and `told_at` when people last did, both by
+    the clock. `untold` is why they should hear of it once nothing hides it; that is looked at again
+    at `check_at`. `suppressed_count` is the number of notifications that were held back since the
+    last one that was told. `closed` says that a person ended it.
     """
 
     alert_id: str
@@ -77,6 +90,13 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     next_attempt_at: datetime | None = None
     lease_until: datetime | None = None
     lease_by: str = ""
+    taken_at: datetime | None = None
+    told_at: datetime | None = None
+    untold: NotificationReason | None = None
+    check_at: datetime | None = None
+    suppressed_count: int = 0
+    acknowledged: Hand | None = None
+    closed: Hand | None = None
 
 
 class Transition(NamedTuple):
