@@ -4,11 +4,10 @@ import json
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, TypeVar
 
-from pipeline.detection.anomaly import Anomaly, Severity
+from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.rules import RuleText
 from pipeline.flows.alerts.notification import (
     Content,
@@ -18,7 +17,10 @@ from pipeline.flows.alerts.notification import (
     NotificationReason,
     Status,
 )
+from pipeline.flows.alerts.occasion import Deployment, Occasion
 from pipeline.flows.alerts.texts import clean, duration_text, mask, moment_text, quantity
+
+__all__ = ["Deployment", "Occasion", "compose"]
 
 MAX_TITLE_CHARS: Final = 80
 MAX_TEXT_CHARS: Final = 300
@@ -34,46 +36,13 @@ _STATUS: Final[dict[NotificationReason, Status]] = {
     "severity": "update",
     "count": "update",
     "repeat": "update",
+    "group": "update",
+    "acknowledged": "update",
     "storm_digest": "update",
     "resolved": "resolved",
 }
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """Who speaks: where this pipeline runs and where its documents are.
-
-    `runbook_url` is the address of the operations document; a rule's heading becomes its anchor.
-    """
-
-    service: str
-    environment: str
-    region: str
-    runbook_url: str
-    alerts_table: str
-
-
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """What an alert adds to the fact that causes a notification.
-
-    `notified_at` is when the notification is recorded, which is before it is published.
-    """
-
-    notification_id: str
-    alert_id: str
-    thread_id: str
-    reason: NotificationReason
-    severity: Severity
-    count: int
-    starts_at: datetime
-    last_seen_at: datetime
-    ends_at: datetime | None
-    detected_at: datetime
-    notified_at: datetime
-    event_ids: tuple[str, ...]
 
 
 def compose(

@@ -20,7 +20,10 @@ MAX_SUBJECT_CHARS: Final = 99
 _MAX_ENVIRONMENT_CHARS: Final = 20
 _MAX_ATTRIBUTE_CHARS: Final = 1024
 
-NotificationReason = Literal["first", "severity", "count", "repeat", "resolved", "storm_digest"]
+NotificationReason = Literal[
+    "first", "severity", "count", "repeat", "group", "acknowledged", "resolved", "storm_digest"
+]
+EndedBy = Literal["cleared", "quiet", "hand"]
 Status = Literal["firing", "update", "resolved"]
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 

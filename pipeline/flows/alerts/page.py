@@ -17,6 +17,8 @@ _WHY: Final[dict[NotificationReason, str]] = {
     "severity": "its severity has risen",
     "count": "it has happened ten times as often as last told",
     "repeat": "it is still firing",
+    "group": "others have joined it",
+    "acknowledged": "somebody has taken it over",
     "resolved": "it is over",
     "storm_digest": "many alerts at once",
 }
