@@ -5,8 +5,8 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pipeline import bootstrap
 from pipeline.adapters.fact_records import fact_record
+from pipeline.bootstrap import dynamodb_alerts as bootstrap
 from pipeline.flows.alerts.flow import AlertFlow, BatchReport
 from pipeline.metrics import Metric
 

@@ -5,8 +5,8 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pipeline import bootstrap
 from pipeline.adapters.user_records import user_record
+from pipeline.bootstrap import dynamodb_users as bootstrap
 from pipeline.flows.users.flow import UserFlow
 from pipeline.flows.users.watching import Watching
 

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pipeline import bootstrap
+from pipeline.bootstrap import kinesis_events as bootstrap
 from pipeline.adapters.kinesis_records import kinesis_record
 from pipeline.errors import RetryableError
 from pipeline.flows.events.flow import EventFlow

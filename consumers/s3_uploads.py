@@ -7,8 +7,8 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pipeline import bootstrap
 from pipeline.adapters.object_events import uploads_in
+from pipeline.bootstrap import s3_uploads as bootstrap
 from pipeline.flows.uploads.flow import UploadFlow
 from pipeline.metrics import Metric
 

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pipeline import bootstrap
+from pipeline.bootstrap import sqs_onboarding as bootstrap
 from pipeline.flows.onboarding.flow import OnboardingFlow, Outcome
 from pipeline.flows.onboarding.report import figures, reason
 from pipeline.jobs import decode_onboarding_job

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pipeline import bootstrap
+from pipeline.bootstrap import sqs_thumbnails as bootstrap
 from pipeline.flows.thumbnails.flow import ThumbnailFlow
 from pipeline.flows.thumbnails.report import BatchReport
 

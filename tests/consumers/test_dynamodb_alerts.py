@@ -11,8 +11,8 @@ import pytest
 from moto import mock_aws
 
 from consumers import dynamodb_alerts
-from pipeline import bootstrap
 from pipeline.adapters.anomaly_items import encode_anomaly
+from pipeline.bootstrap import dynamodb_alerts as bootstrap
 from pipeline.detection.anomaly import Anomaly
 from pipeline.metrics import Metric
 from tests.fakes.alerts import cpu_fact

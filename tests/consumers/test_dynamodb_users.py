@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from consumers import dynamodb_users
-from pipeline import bootstrap
+from pipeline.bootstrap import dynamodb_users as bootstrap
 from pipeline.metrics import Metric
 from tests.golden_events import golden
 from tests.recorded_calls import Call

@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from consumers import kinesis_events
-from pipeline import bootstrap
+from pipeline.bootstrap import kinesis_events as bootstrap
 from pipeline.errors import SettingsError
 from pipeline.metrics import Metric
 from tests.contract.accounts import create_tables

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from consumers import sqs_onboarding
-from pipeline import bootstrap
+from pipeline.bootstrap import sqs_onboarding as bootstrap
 from pipeline.metrics import Metric
 from tests.golden_events import golden
 

@@ -12,7 +12,7 @@ from moto import mock_aws
 from PIL import Image as Pillow
 
 from consumers import sqs_thumbnails
-from pipeline import bootstrap
+from pipeline.bootstrap import sqs_thumbnails as bootstrap
 from pipeline.detection.anomaly import timestamp_text
 from pipeline.flows.thumbnails.keys import source_key
 from pipeline.images import Image, ThumbnailJob, encode_job

@@ -7,7 +7,7 @@ from urllib.parse import quote_plus
 
 import boto3
 
-from pipeline import bootstrap
+from pipeline.bootstrap import images, s3_uploads, shared, sqs_thumbnails
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -101,9 +101,10 @@ def image_account() -> Account:
 
 def forget_environment() -> None:
     """Start over as a new execution environment."""
-    for function in vars(bootstrap).values():
-        if hasattr(function, "cache_clear"):
-            function.cache_clear()
+    for module in (images, s3_uploads, shared, sqs_thumbnails):
+        for function in vars(module).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
 
 
 def object_created(
