@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from pipeline.cli.faults import fault_table, faults_option
 from pipeline.cli.inbox import Inbox
+from pipeline.cli.moderation import moderation_option
 from pipeline.cli.producer import PutError
 from pipeline.cli.report import make_console, print_page
 from pipeline.cli.stack import published
@@ -20,6 +21,7 @@ from pipeline.local.endpoint import Endpoint, EndpointError
 from pipeline.local.faults import INJECTED, FaultPlan
 from pipeline.local.intrinsics import TemplateError
 from pipeline.local.lambda_service import LambdaSettings
+from pipeline.local.rekognition import Declared
 from pipeline.local.resources.handler import DeployError
 from pipeline.local.run import LocalRun, RunError, RunEvent
 
@@ -38,8 +40,11 @@ template_option = click.option(
 @click.command()
 @template_option
 @faults_option
+@moderation_option
 @click.option("--logs", is_flag=True, help="Show every line that the functions log.")
-def local(template: Path, faults: FaultPlan | None, *, logs: bool) -> None:
+def local(
+    template: Path, faults: FaultPlan | None, moderation: Declared | None, *, logs: bool
+) -> None:
     """Keep the template running on this machine until Ctrl-C, and show the pages as they arrive.
 
     AWS_ENDPOINT_URL in the environment points it at another endpoint than its own. While it is up,
@@ -49,7 +54,13 @@ def local(template: Path, faults: FaultPlan | None, *, logs: bool) -> None:
     with (
         plain_words(),
         open_local_run(
-            template, "local", console, faults=faults, fires_schedules=True, logs=logs
+            template,
+            "local",
+            console,
+            faults=faults,
+            moderation=moderation,
+            fires_schedules=True,
+            logs=logs,
         ) as run,
         published(run, "streamwarden-local"),
     ):
@@ -70,12 +81,13 @@ def local(template: Path, faults: FaultPlan | None, *, logs: bool) -> None:
                 console.print(fault_table(run.faults()))
 
 
-def open_local_run(
+def open_local_run(  # noqa: PLR0913  the docstring says what each is for
     template: Path,
     name: str,
     console: Console,
     *,
     faults: FaultPlan | None = None,
+    moderation: Declared | None = None,
     fires_schedules: bool = False,
     logs: bool = False,
 ) -> LocalRun:
@@ -86,6 +98,7 @@ def open_local_run(
         name: Tells the stack and the run's directory from those of other runs.
         console: Where failures are shown, and log lines if wanted.
         faults: What is to go wrong.
+        moderation: What Rekognition answers about unsafe images.
         fires_schedules: Whether the template's schedules fire at their times.
         logs: Whether every log line is shown.
     """
@@ -100,6 +113,7 @@ def open_local_run(
         on_event=event_printer(console, logs=logs),
         settings=LambdaSettings(fires_schedules=fires_schedules),
         faults=faults,
+        moderation=moderation,
     )
 
 
@@ -155,7 +169,7 @@ def _print_usage(console: Console, run: LocalRun) -> None:
     print_unhandled(console, run)
     stream = run.deployment.physical_ids["EventStream"]
     exports = "\n".join(
-        f"export {name}={text}" for name, text in run.endpoint.environment().items()
+        f"export {name}={text}" for name, text in run.environment().items()
     )
     event = (
         '\'{"event_type":"system_metric","source":"web-7","metric_name":"disk_usage",'

@@ -1,7 +1,7 @@
 """Bring up a SAM template on an endpoint."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, Final
@@ -89,6 +89,7 @@ def deploy(
         ignored_properties=ignored,
         queue_mappings=tuple(stack.queue_mappings),
         routes=stack.routes,
+        granted_services=frozenset(_granted_services(list(resources.values()))),
     )
 
 
@@ -172,6 +173,19 @@ def _create(
         return handler(stack, logical_id, properties)
     except (BotoCoreError, ClientError) as error:
         raise DeployError(f"{logical_id} ({kind}): {error}") from error
+
+
+def _granted_services(value: Any) -> Iterator[str]:  # noqa: ANN401  a part of a template
+    """Yield the services of all actions that policies in a part of a template name."""
+    if isinstance(value, dict):
+        actions = value.get("Action", [])
+        for action in [actions] if isinstance(actions, str) else actions:
+            if isinstance(action, str):
+                yield action.partition(":")[0].lower()
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from _granted_services(part)
 
 
 class _StandInAttributes(dict[str, str]):

@@ -139,7 +139,7 @@ class Endpoint:
                     endpoint_url=self._service_urls.get(service.replace("-", "_"), self.url),
                     config=Config(
                         connect_timeout=2,
-                        read_timeout=30,
+                        read_timeout=30 if service != "lambda" else 900,  # as long as any function
                         max_pool_connections=16,
                         retries={"mode": "standard", "total_max_attempts": 3},
                         # A bucket cannot become a subdomain of an IP address or of localhost.
@@ -147,6 +147,16 @@ class Endpoint:
                     ),
                 )
             return self._clients[service]
+
+    def has_service(self, service: str) -> bool:
+        """Whether a service, by boto3's name, has an endpoint of its own."""
+        return service.replace("-", "_") in self._service_urls
+
+    def add_service(self, service: str, url: str) -> None:
+        """Send a service elsewhere: the clients and environments that are made from now on."""
+        with self._clients_lock:
+            self._service_urls[service.replace("-", "_")] = url
+            self._clients.pop(service, None)
 
     def environment(self, caller: str = CREDENTIAL) -> dict[str, str]:
         """Give the environment variables that lead another process's AWS client here.

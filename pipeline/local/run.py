@@ -18,6 +18,7 @@ from pipeline.local.deployment import Deployment
 from pipeline.local.endpoint import Endpoint
 from pipeline.local.execution.workers import InvocationCounters
 from pipeline.local.faults import FaultPlan
+from pipeline.local.invoke_api import InvokeApi
 from pipeline.local.lambda_service import (
     LambdaService,
     LambdaSettings,
@@ -25,6 +26,8 @@ from pipeline.local.lambda_service import (
     RunError,
     RunEvent,
 )
+from pipeline.local.own_services import OwnServices, own_services
+from pipeline.local.rekognition import Declared
 
 __all__ = ["DrainProgress", "DrainTimeoutError", "FaultCount", "LocalRun", "RunError", "RunEvent"]
 
@@ -72,10 +75,12 @@ class LocalRun:
         settings: How the local Lambda differs from the real one.
         faults: What is to go wrong with invocations, and on an own endpoint with calls of AWS;
             an endpoint that is given has a plan of its own.
+        moderation: What the local Rekognition answers about unsafe images; nothing without it.
     """
 
     endpoint: Endpoint
     deployment: Deployment
+    services: OwnServices
 
     def __init__(  # noqa: PLR0913  the docstring says what each is for
         self,
@@ -88,6 +93,7 @@ class LocalRun:
         on_event: OnEvent = lambda event: None,  # noqa: ARG005  nobody listens
         settings: LambdaSettings | None = None,
         faults: FaultPlan | None = None,
+        moderation: Declared | None = None,
     ) -> None:
         self.endpoint = endpoint or Endpoint(faults=faults)
         self._template = template
@@ -97,7 +103,12 @@ class LocalRun:
         self._on_event = on_event
         self._settings = settings
         self._faults = faults
+        self._moderation = moderation
         self._exit = ExitStack()
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables that lead another process's AWS client here, Lambda's Invoke too."""
+        return {**self.endpoint.environment(), "AWS_ENDPOINT_URL_LAMBDA": self._invoke_api.url}
 
     @property
     def invocations(self) -> Mapping[str, InvocationCounters]:
@@ -168,6 +179,9 @@ class LocalRun:
                 stack_name=self._stack_name,
                 parameters=self._parameters,
             )
+            self.services = stack.enter_context(
+                own_services(self.deployment, self.endpoint, self._moderation)
+            )
             own = self.endpoint.is_embedded
             self._lambda = LambdaService(
                 self.deployment,
@@ -180,6 +194,8 @@ class LocalRun:
             )
             stack.callback(self._lambda.close)
             self._lambda.start()
+            self._invoke_api = InvokeApi(self.deployment.functions, self._lambda.invoke)
+            stack.callback(self._invoke_api.close)
             self._exit = stack.pop_all()
         return self
 
