@@ -7,8 +7,8 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pipeline.bootstrap import kinesis_events as bootstrap
 from pipeline.adapters.kinesis_records import kinesis_record
+from pipeline.bootstrap import kinesis_events as bootstrap
 from pipeline.errors import RetryableError
 from pipeline.flows.events.flow import EventFlow
 from pipeline.metrics import Metric
@@ -32,12 +32,16 @@ def flow() -> EventFlow:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Process one batch of a shard; on throttling or outage report its first record as failed."""
+    """Process one batch of a shard; on throttling or outage report its first record as failed.
+
+    A batch marked `redrive`, as the `streamwarden` command sends it, comes back out of turn.
+    """
     bootstrap.tracing().follow()
     metrics = bootstrap.event_metrics()
     records = [kinesis_record(record) for record in event["Records"]]
+    take = flow().take_back if event.get("redrive") else flow().process
     try:
-        report = flow().process(
+        report = take(
             records, lambda: context.get_remaining_time_in_millis() / 1000 - SAFETY_MARGIN_S
         )
     except RetryableError as error:
@@ -48,4 +52,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return {"batchItemFailures": [{"itemIdentifier": first}]}
     logger.info("batch processed", extra=asdict(report))
     metrics.emit(report.figures(bootstrap.clock().now()))
-    return {"batchItemFailures": []}
+    return {"batchItemFailures": [], **({"report": asdict(report)} if event.get("redrive") else {})}

@@ -169,7 +169,7 @@ def _print_usage(console: Console, run: LocalRun) -> None:
     print_unhandled(console, run)
     stream = run.deployment.physical_ids["EventStream"]
     exports = "\n".join(
-        f"export {name}={text}" for name, text in run.environment().items()
+        f"export {name}={text}" for name, text in run.endpoint.environment().items()
     )
     event = (
         '\'{"event_type":"system_metric","source":"web-7","metric_name":"disk_usage",'

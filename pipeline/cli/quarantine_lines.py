@@ -37,7 +37,7 @@ _EVENT_TYPES: Final = {
     str(kind.__struct_config__.tag)
     for kind in (UserActivity, SystemMetric, Transaction, FraudReport)
 }
-_NAME: Final = re.compile(r"/(?P<shard>[^/]+)-(?P<first>\d+)\.jsonl\.gz$")
+_NAME: Final = re.compile(r"/(?P<shard>[^/]+?)-(?P<first>\d+)(?:-late-[0-9a-f]{12})?\.jsonl\.gz$")
 _FIGURES: Final = (
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?"), "(time)"),
     (re.compile(r"^\d+ bytes"), "N bytes"),

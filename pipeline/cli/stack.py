@@ -28,6 +28,10 @@ _CONFIG: Final = Config(
     connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4}
 )
 
+_INVOKING: Final = Config(  # a function may take its time, and a second try is ours to decide on
+    connect_timeout=5, read_timeout=900, retries={"mode": "standard", "total_max_attempts": 1}
+)
+
 stack_option = click.option(
     "--stack",
     "stack_name",
@@ -49,7 +53,8 @@ class Stack:
     """A stack that stands somewhere.
 
     `outputs` are those of the template, the same on AWS and locally; `client` gives the boto3
-    client of a service; `place` says for people where the stack is.
+    client of a service; `place` says for people where the stack is. `resources` gives the physical
+    ids, what `Ref` gives in the template, by logical id.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Stack:
     region: str
     outputs: Mapping[str, str]
     client: Callable[[str], Any]
+    resources: Callable[[], Mapping[str, str]]
 
     def output(self, name: str) -> str:
         """Return one output of the template.
@@ -109,6 +115,7 @@ def published(run: LocalRun, name: str) -> Iterator[None]:
         "stack": name,
         "environment": run.endpoint.environment(),
         "outputs": run.deployment.outputs,
+        "resources": run.deployment.physical_ids,
     }
     text = json.dumps(document, indent=2) + "\n"
     STACK_FILE.parent.mkdir(parents=True, exist_ok=True)
@@ -138,19 +145,28 @@ def _local_stack() -> Stack:
         document = json.loads(text)
         endpoint = Endpoint.from_environment(document["environment"])
         name, outputs = document["stack"], document["outputs"]
+        resources = document["resources"]
     except (ValueError, KeyError, TypeError) as error:
         message = f"{STACK_FILE} is damaged ({error!r}): start `streamwarden local` again"
         raise StackError(message) from error
-    return Stack(name, endpoint.url, endpoint.region, outputs, endpoint.client)
+    return Stack(name, endpoint.url, endpoint.region, outputs, endpoint.client, lambda: resources)
 
 
 def _stack_on_aws(name: str) -> Stack:
     session: Any = boto3.session.Session()
 
     def client(service: str) -> Any:  # noqa: ANN401  a client's type depends on the service
-        return session.client(service, config=_CONFIG)
+        return session.client(service, config=_INVOKING if service == "lambda" else _CONFIG)
+
+    def resources() -> Mapping[str, str]:
+        pages = client("cloudformation").get_paginator("list_stack_resources").paginate
+        return {
+            one["LogicalResourceId"]: one.get("PhysicalResourceId", "")
+            for page in pages(StackName=name)
+            for one in page["StackResourceSummaries"]
+        }
 
     (found,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     region: str = session.region_name
     outputs = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
-    return Stack(name, f"AWS {region}", region, outputs, client)
+    return Stack(name, f"AWS {region}", region, outputs, client, resources)

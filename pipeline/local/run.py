@@ -106,10 +106,6 @@ class LocalRun:
         self._moderation = moderation
         self._exit = ExitStack()
 
-    def environment(self) -> dict[str, str]:
-        """Give the variables that lead another process's AWS client here, Lambda's Invoke too."""
-        return {**self.endpoint.environment(), "AWS_ENDPOINT_URL_LAMBDA": self._invoke_api.url}
-
     @property
     def invocations(self) -> Mapping[str, InvocationCounters]:
         """What each function has done so far, by logical id."""
@@ -194,8 +190,9 @@ class LocalRun:
             )
             stack.callback(self._lambda.close)
             self._lambda.start()
-            self._invoke_api = InvokeApi(self.deployment.functions, self._lambda.invoke)
-            stack.callback(self._invoke_api.close)
+            invoke_api = InvokeApi(self.deployment.functions, self._lambda.invoke)
+            stack.callback(invoke_api.close)
+            self.endpoint.add_service("lambda", invoke_api.url)
             self._exit = stack.pop_all()
         return self
 

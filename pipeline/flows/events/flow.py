@@ -117,6 +117,36 @@ class EventFlow:
             return self._process(self._take_in(records), cursor, known, remaining_s)
         return self._process_alone(records, cursor, known, remaining_s)
 
+    def take_back(
+        self, records: Sequence[KinesisRecord], remaining_s: RemainingTime
+    ) -> BatchReport:
+        """Write what records that come back out of turn still lack: rows, lake lines, refusals.
+
+        Detectors do not see them. Their states have one writer and an order, and the place of
+        these records in it has passed. So neither states nor cursor are read or written, and the
+        shard may be processed meanwhile. Safe to repeat: the same records rewrite themselves.
+
+        Args:
+            records: At least one record, all of one shard, as the stream once delivered them.
+            remaining_s: Time left for the retries of the adapters.
+
+        Raises:
+            RetryableError: Throttling or outage; bring the same records back again.
+        """
+        intake = take_in(records)
+        facts = self._health(records, intake, intake.refused)
+        folded = Folded(intake.accepted, [], {}, [])
+        self._write_first(records, folded, intake.refused, facts, remaining_s, is_late=True)
+        return report(
+            records,
+            [item.event for item in intake.accepted],
+            lake_only=sum(type(item.event) in self._lake_only for item in intake.accepted),
+            collapsed=intake.collapsed,
+            quarantined=len(intake.refused),
+            anomalies=len(facts),
+            stray=len(intake.stray),
+        )
+
     def _take_in(self, records: Sequence[KinesisRecord]) -> _Batch:
         intake = take_in(records)
         return _Batch(records, intake, self._folding.touched(intake.accepted))
@@ -224,13 +254,18 @@ class EventFlow:
         refused: Sequence[Refused],
         anomalies: Sequence[Anomaly],
         remaining_s: RemainingTime,
+        *,
+        is_late: bool = False,
     ) -> None:
         rows = [
             StoredEvent(item.event_id, item.event)
             for item in folded.events
             if type(item.event) not in self._lake_only
         ]
-        objects = lake_objects(folded.events, records) + quarantine_objects(refused, records)
+        objects = [
+            *lake_objects(folded.events, records, is_late=is_late),
+            *quarantine_objects(refused, records, is_late=is_late),
+        ]
         self._sink.write(rows, anomalies, objects, remaining_s)
 
     def _advance(

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import UNSET
 
 from pipeline.errors import InvalidRecordError
 from pipeline.events import Event, check_timestamps, decode, partition_key
 from pipeline.records import KinesisRecord, UserRecord, unpack, user_records
+
+OTHER_CONTENT: Final = "the event id stands for other content earlier in the same batch"
+"""Why the second of two different events with one id is refused."""
 
 
 class Accepted(NamedTuple):
@@ -66,8 +69,7 @@ def take_in(records: Sequence[KinesisRecord]) -> Intake:
             elif known == accepted.payload:
                 intake.collapsed += 1
             else:
-                reason = "the event id stands for other content earlier in the same batch"
-                intake.refused.append(Refused(record, user_record, reason, "$.event_id"))
+                intake.refused.append(Refused(record, user_record, OTHER_CONTENT, "$.event_id"))
     return intake
 
 

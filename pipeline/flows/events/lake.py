@@ -3,10 +3,15 @@
 Both are gzip JSON lines under the hour of arrival, named by shard and first sequence number, so a
 redelivered batch overwrites its own objects. A batch that comes again in other portions can leave a
 line twice, under the same `event_id` or `record_id`.
+
+Records that come back out of turn are any part of a batch whose other part may have been stored
+under that name. So the name of their object has a digest of its lines too: it overwrites nothing
+but itself.
 """
 
 import base64
 import gzip
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -37,7 +42,9 @@ class QuarantineLine(msgspec.Struct, frozen=True, kw_only=True):
     data: str
 
 
-def lake_objects(events: Sequence[Accepted], batch: Sequence[KinesisRecord]) -> list[LakeObject]:
+def lake_objects(
+    events: Sequence[Accepted], batch: Sequence[KinesisRecord], *, is_late: bool = False
+) -> list[LakeObject]:
     """Archive accepted events: the original JSON, with the event id when the producer gave none.
 
     At most two objects: events that arrived in the batch's last hour, and all earlier ones under
@@ -47,28 +54,37 @@ def lake_objects(events: Sequence[Accepted], batch: Sequence[KinesisRecord]) -> 
     late = [item for item in events if _hour(item.record.arrived_at) != last_hour]
     current = [item for item in events if _hour(item.record.arrived_at) == last_hour]
     return [
-        _lines_object("events", portion[-1].record.arrived_at, batch, map(_event_line, portion))
+        _lines_object(
+            "events", portion[-1].record.arrived_at, batch, map(_event_line, portion), is_late
+        )
         for portion in (late, current)
         if portion
     ]
 
 
 def quarantine_objects(
-    refused: Sequence[Refused], batch: Sequence[KinesisRecord]
+    refused: Sequence[Refused], batch: Sequence[KinesisRecord], *, is_late: bool = False
 ) -> list[LakeObject]:
     """Set refused records aside: one object, none when nothing was refused."""
     if not refused:
         return []
     lines = map(_quarantine_line, refused)
-    return [_lines_object("quarantine", batch[-1].arrived_at, batch, lines)]
+    return [_lines_object("quarantine", batch[-1].arrived_at, batch, lines, is_late)]
 
 
 def _lines_object(
-    prefix: str, arrived_at: float, batch: Sequence[KinesisRecord], lines: Iterable[bytes]
+    prefix: str,
+    arrived_at: float,
+    batch: Sequence[KinesisRecord],
+    lines: Iterable[bytes],
+    is_late: bool,  # noqa: FBT001  of this module only
 ) -> LakeObject:
     hour = datetime.fromtimestamp(arrived_at, UTC).strftime("dt=%Y-%m-%d/hour=%H")
     name = f"{batch[0].shard_id}-{batch[0].sequence_number}"
-    body = gzip.compress(b"\n".join(lines) + b"\n", _COMPRESSION, mtime=0)
+    content = b"\n".join(lines) + b"\n"
+    if is_late:
+        name += f"-late-{hashlib.sha256(content).hexdigest()[:12]}"
+    body = gzip.compress(content, _COMPRESSION, mtime=0)
     return LakeObject(f"{prefix}/{hour}/{name}.jsonl.gz", body)
 
 

@@ -121,7 +121,7 @@ def test_aws_without_a_region_is_said_in_plain_words(monkeypatch: pytest.MonkeyP
 
 
 def test_an_output_of_another_template_is_named() -> None:
-    stack = Stack("other", "AWS eu-central-1", "eu-central-1", {}, lambda _: None)
+    stack = Stack("other", "AWS eu-central-1", "eu-central-1", {}, lambda _: None, dict)
 
     with pytest.raises(click.ClickException, match="no output LakeBucketName"):
         stack.output("LakeBucketName")
