@@ -38,9 +38,16 @@ class _Way:
 
 
 class DeadLetters:
-    """The dead-letter queues of a stack: its resources whose name ends like that."""
+    """The dead-letter queues of a stack: its resources whose name ends like that.
 
-    def __init__(self, stack: Stack, functions: Functions) -> None:
+    Args:
+        stack: Whose queues.
+        functions: Those of the stack.
+        wait_s: How long to wait for a message; without waiting SQS asks only some of its servers.
+    """
+
+    def __init__(self, stack: Stack, functions: Functions, wait_s: int = 1) -> None:
+        self._wait_s = wait_s
         self._sqs = stack.client("sqs")
         self._queues = {
             logical_id: url
@@ -97,7 +104,7 @@ class DeadLetters:
                 QueueUrl=url,
                 MaxNumberOfMessages=10,
                 VisibilityTimeout=_HOLD_S,
-                WaitTimeSeconds=1,  # a short poll asks only some of the queue's servers
+                WaitTimeSeconds=self._wait_s,
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             )

@@ -9,6 +9,7 @@ from pipeline.cli.host_command import host
 from pipeline.cli.local import local
 from pipeline.cli.put import put
 from pipeline.cli.quarantine import quarantine
+from pipeline.cli.quarantine_replay import replay_
 from pipeline.cli.redrive import redrive
 from pipeline.cli.schemas import schemas
 from pipeline.cli.traffic_command import traffic
@@ -28,6 +29,7 @@ main.add_command(host)
 main.add_command(local)
 main.add_command(put)
 main.add_command(quarantine)
+quarantine.add_command(replay_)
 main.add_command(redrive)
 main.add_command(schemas)
 main.add_command(traffic)

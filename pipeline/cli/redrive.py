@@ -33,6 +33,14 @@ EXIT_LEFT: Final = 4
 _MAX_TEXT_CHARS: Final = 300
 _MAX_LEFT_SHOWN: Final = 20
 
+rate_option = click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=500.0,
+    show_default=True,
+    help="Records a second.",
+)
+
 
 @click.command()
 @click.argument("places", nargs=-1, type=click.Choice(PLACES))
@@ -44,13 +52,7 @@ _MAX_LEFT_SHOWN: Final = 20
     "--since", type=MomentType(utc_now), help="Only what was set aside since: 24h, a date or time."
 )
 @click.option("--until", type=MomentType(utc_now), help="Only what was set aside until then.")
-@click.option(
-    "--rate",
-    type=click.FloatRange(min=0, min_open=True),
-    default=500.0,
-    show_default=True,
-    help="Records a second.",
-)
+@rate_option
 @click.option("--dry-run", is_flag=True, help="Count and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; needs --yes or --dry-run.")
