@@ -209,6 +209,11 @@ def partition_key(event: Event) -> str:
     return event.source if isinstance(event, SystemMetric) else event.user_id
 
 
+def key_part(text: str) -> str:
+    """Escape the separator `#`, so that two different series never share a key."""
+    return text.replace("%", "%25").replace("#", "%23") if "#" in text or "%" in text else text
+
+
 def number_text(value: float | Money) -> str:
     """Format a number as DynamoDB keeps it: at most 38 digits, no trailing zeros, no minus zero.
 

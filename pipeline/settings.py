@@ -57,6 +57,10 @@ class DynamodbAlertsSettings(_FromEnvironment):
     environment: str
     alert_ttl_days: int
     runbook_url: str
+    stack_name: str
+    lake_bucket: str
+    metrics_table: str
+    transactions_table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,20 @@ class SqsOnboardingSettings(_FromEnvironment):
     idempotency_table: str
     notifications_topic_arn: str
     idempotency_ttl_days: int
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyticsSettings(_FromEnvironment):
+    """Settings of `consumers.schedule_analytics` and of `consumers.athena_analytics`."""
+
+    jobs_table: str
+    anomalies_table: str
+    lake_bucket: str
+    analytics_database: str
+    analytics_workgroup: str
+    event_ttl_days: int
+    analytics_ttl_days: int
     environment: str
 
 

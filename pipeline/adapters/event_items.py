@@ -16,6 +16,7 @@ from pipeline.events import (
     SystemMetric,
     Transaction,
     UserActivity,
+    key_part,
     number_text,
 )
 from pipeline.ports import StoredEvent
@@ -57,11 +58,6 @@ def event_put(stored: StoredEvent, tables: EventTables) -> Put:
         case FraudReport():
             _fraud_report(item, event)
             return Put(tables.transactions, (event.transaction_id, event_key), item)
-
-
-def key_part(text: str) -> str:
-    """Escape the separator `#`, so that two different series never share a key."""
-    return text.replace("%", "%25").replace("#", "%23") if "#" in text or "%" in text else text
 
 
 def _activity(item: Item, event: UserActivity) -> None:

@@ -49,6 +49,10 @@ def alert_deployment() -> Deployment:
         region=settings.alerts_topic_arn.split(":")[3],
         runbook_url=settings.runbook_url,
         alerts_table=settings.alerts_table,
+        stack=settings.stack_name,
+        lake_bucket=settings.lake_bucket,
+        metrics_table=settings.metrics_table,
+        transactions_table=settings.transactions_table,
     )
 
 

@@ -83,7 +83,7 @@ def drift(folder: Path) -> Iterator[str]:
 
 def _dedented(node: Any) -> Any:  # noqa: ANN401  any part of a schema
     """Dedent descriptions, which are docstrings: Python does so itself from 3.13 on only."""
-    if isinstance(node, list):
+    if isinstance(node, list | tuple):  # a tuple is a default
         return [_dedented(one) for one in node]
     if not isinstance(node, dict):
         return node

@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "ENVIRONMENT": "prod",
     "ALERT_TTL_DAYS": "400",
     "RUNBOOK_URL": "https://example.org/runbook",
+    "STACK_NAME": "shop-prod",
     "USERS_TABLE": "users",
     "AUDIT_TABLE": "audit",
     "AUDIT_TTL_DAYS": "365",
@@ -60,9 +61,10 @@ def test_each_field_comes_from_the_variable_of_its_name() -> None:
 
 
 def test_variables_of_other_functions_are_no_matter() -> None:
-    alerts_only = {name: text for name, text in ENVIRONMENT.items() if "TABLE" not in name}
+    others = {"ACTIVITIES_TABLE", "ANOMALIES_TABLE", "EVENT_STREAM", "CONTENT_BUCKET"}
+    alerts_only = {name: text for name, text in ENVIRONMENT.items() if name not in others}
 
-    settings = DynamodbAlertsSettings.load(alerts_only | {"ALERTS_TABLE": "alerts"})
+    settings = DynamodbAlertsSettings.load(alerts_only)
 
     assert settings.alert_ttl_days == 400
 

@@ -19,6 +19,7 @@ MAX_SUBJECT_CHARS: Final = 99
 
 _MAX_ENVIRONMENT_CHARS: Final = 20
 _MAX_ATTRIBUTE_CHARS: Final = 1024
+_MAX_COUNT: Final = 9_999_999
 
 NotificationReason = Literal[
     "first", "severity", "count", "repeat", "group", "acknowledged", "resolved", "storm_digest"
@@ -34,6 +35,26 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     archive_uri: str | None = None
     query: str | None = None
     trace_id: str | None = None
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a storm one rule or one subject made: notifications that were held back."""
+
+    name: str
+    count: int
+
+
+class Digest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page budget held back; `rules` and `subjects` are the greatest, the others counted."""
+
+    starts_at: Timestamp
+    ends_at: Timestamp
+    budget: int
+    suppressed_count: int
+    rules: tuple[Share, ...]
+    rule_count: int
+    subjects: tuple[Share, ...]
+    subject_count: int
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -61,6 +82,11 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": 
 
     `observed`, `threshold`, `baseline` and `recent` are in `unit`; timestamps are RFC 3339 in UTC
     with milliseconds. `truncated` says that a text or a list was cut to its limit.
+
+    `suppressed_count` notifications of this alert were held back since the last one that was told;
+    a silence hid `silenced_count` of them, the page budget the others. `group_members` have joined
+    since then. `actor` acknowledged or resolved it. Of a `digest` the alert fields say what the
+    storm as a whole is.
     """
 
     schema_version: Literal["1.0"]
@@ -111,6 +137,12 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": 
     id: str
     content: Content
     metadata: Metadata
+    silenced_count: int = 0
+    group_members: tuple[str, ...] = ()
+    group_count: int = 1
+    actor: str = ""
+    ended_by: EndedBy | None = None
+    digest: Digest | None = None
 
 
 def subject(notification: Notification) -> str:
@@ -119,11 +151,11 @@ def subject(notification: Notification) -> str:
     Source: Amazon SNS API Reference, Publish: a subject is ASCII text without line breaks or
     control characters and begins with a letter, a number or a punctuation mark.
     """
-    word = "RESOLVED" if notification.status == "resolved" else f"FIRING:{notification.count}"
-    head = f"[{word}][{notification.severity.upper()}] "
-    tail = f" ({cut(to_ascii(notification.environment), _MAX_ENVIRONMENT_CHARS, '...')})"
+    environment = cut(_ascii_line(notification.environment), _MAX_ENVIRONMENT_CHARS, "...")
+    tail = f" ({environment})" if environment else ""
+    head = _subject_head(notification)
     room = MAX_SUBJECT_CHARS - len(head) - len(tail)
-    return head + cut(to_ascii(notification.title), room, "...") + tail
+    return head + cut(_ascii_line(notification.title) or "?", room, "...") + tail
 
 
 def attributes(notification: Notification) -> dict[str, str]:
@@ -144,3 +176,17 @@ def attributes(notification: Notification) -> dict[str, str]:
         "replay": str(notification.replay).lower(),
     }
     return {name: value[:_MAX_ATTRIBUTE_CHARS] for name, value in values.items() if value.strip()}
+
+
+def _subject_head(notification: Notification) -> str:
+    if notification.digest:
+        return "[DIGEST] "
+    severity = notification.severity.upper()
+    if notification.status == "resolved":
+        return f"[RESOLVED][{severity}] "
+    count = notification.count
+    return f"[FIRING:{count if count <= _MAX_COUNT else f'{_MAX_COUNT}+'}][{severity}] "
+
+
+def _ascii_line(text: str) -> str:
+    return " ".join(to_ascii(text).split())

@@ -32,16 +32,17 @@ class Deployment:
 class Occasion:
     """What an alert adds to the fact that causes a notification.
 
-    `notified_at` is when the notification is recorded, which is before it is published. The
-    counts of what was held back are since the alert opened: by the page budget (`suppressed`) and
-    by silences (`silenced`).
+    `notified_at` is when the notification is recorded, which is before it is published.
 
     Attributes:
+        suppressed_count: Notifications of this alert that were held back since the last one told.
+        silenced_count: How many of those a silence hid; the page budget held back the others.
         told_severity: What the last notification said, for a rise.
         told_count: What the last notification said, for a tenfold count.
         members: Subjects that have joined the group since the last notification.
         member_count: Subjects in the group, this one included.
         actor: Who acknowledged it, or resolved it by hand.
+        note: What the actor had to say about it.
         ended_by: What ended it, for a resolve.
         group: What it is grouped by, empty when it stands alone.
         replay: Whether its events were played again from the lake.
@@ -66,6 +67,7 @@ class Occasion:
     members: tuple[str, ...] = ()
     member_count: int = 1
     actor: str = ""
+    note: str = ""
     ended_by: EndedBy | None = None
     group: str = ""
     replay: bool = False
@@ -75,9 +77,10 @@ class Occasion:
 class Storm:
     """What a page budget has held back: the material of a digest.
 
-    `rules` and `subjects` are the ones with the most alerts, the most first, each with its number
-    of alerts; `rule_count` and `subject_count` are how many there are in all. `severity` is the
-    highest of them. The window is from `starts_at` to before `ends_at`.
+    `rules` and `subjects` are the ones that were held back most, the most first, each with how
+    often; `rule_count` and `subject_count` are how many there are in all. `severity` is the highest
+    of them. The window is from `starts_at` to before `ends_at`; within it `budget` pages went out.
+    `digest_id` is the same for all digests of one storm, and names it as an alert id does.
     """
 
     notification_id: str
@@ -92,4 +95,3 @@ class Storm:
     ends_at: datetime
     notified_at: datetime
     budget: int
-    is_over: bool = False

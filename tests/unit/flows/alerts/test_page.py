@@ -1,67 +1,143 @@
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
+import pytest
+from hypothesis import given
 
-from pipeline.flows.alerts.page import MAX_LINES, page_text
+from pipeline.detection.anomaly import Anomaly
+from pipeline.flows.alerts.digest import compose_digest
+from pipeline.flows.alerts.notification import Notification, subject
+from pipeline.flows.alerts.occasion import Occasion
+from pipeline.flows.alerts.page import MAX_LINES, page_text, sms_text
 from tests.fakes.alerts import NOON, cpu_fact
-from tests.unit.flows.alerts.test_composing import notification
+from tests.unit.flows.alerts.samples import (
+    CALM,
+    FIRST,
+    ONGOING,
+    OVER,
+    RULE,
+    STORM,
+    WHERE,
+    hostile_facts,
+    hostile_occasions,
+    notification,
+)
 
-CPU = notification(cpu_fact())
+GOLDEN = Path(__file__).parent / "golden"
+CPU = cpu_fact(title="cpu_usage 97.3% > 90% on web-7")
+SIX_HOURS = timedelta(hours=6)
+MESSAGES = {
+    "first": notification(CPU),
+    "severity": notification(
+        CPU,
+        occasion=replace(ONGOING, reason="severity", severity="critical", told_severity="high"),
+    ),
+    "count": notification(CPU, occasion=replace(ONGOING, reason="count", told_count=4)),
+    "repeat": notification(
+        CPU,
+        occasion=replace(
+            ONGOING,
+            reason="repeat",
+            starts_at=FIRST.starts_at - SIX_HOURS,
+            suppressed_count=12,
+            silenced_count=3,
+        ),
+    ),
+    "group": notification(
+        CPU,
+        occasion=replace(
+            ONGOING,
+            reason="group",
+            members=tuple(f"web-{n}/cpu_usage" for n in (8, 9, 12, 15)),
+            member_count=5,
+        ),
+    ),
+    "acknowledged": notification(
+        CPU,
+        occasion=replace(ONGOING, reason="acknowledged", actor="jane", note="rolling back 4.2"),
+    ),
+    "resolved": notification(CALM, occasion=OVER),
+    "resolved_quiet": notification(
+        CPU,
+        occasion=replace(
+            OVER, ended_by="quiet", notified_at=OVER.last_seen_at + timedelta(hours=1)
+        ),
+    ),
+    "resolved_by_hand": notification(
+        CPU, occasion=replace(OVER, ended_by="hand", actor="jane", note="host is gone")
+    ),
+    "unknown_rule": notification(CPU, rule=None),
+    "digest": compose_digest(STORM, WHERE),
+}
 
 
-PAGE = """\
-FIRING HIGH: cpu_usage above 90% on web-7
+@pytest.mark.parametrize("name", MESSAGES)
+def test_each_message_reads_as_it_was_reviewed(name: str) -> None:
+    record = MESSAGES[name]
 
-What:         observed 97.3%, expected at most 90%, 3 times
-Why:          97.3% is above the limit 90%
-              3 points above the limit so far
-Last values:  ▁▁▁▁▂▅▇██  40.2% to 97.3%, newest right
-Where:        web-7 · host · metric_name=cpu_usage · prod eu-west-1
-Since:        2026-03-01 11:56:00 UTC (4 min ago)
-Impact:       Work queues up.
-Next steps:   1. Look.
-              2. Mend.
-Runbook:      https://runbooks.example.com/operations.md#static-limit
-Evidence:     aws dynamodb query --table-name alerts \
---key-condition-expression 'dedup_key = :key' --expression-attribute-values \
-'{":key": {"S": "static_limit#web-7/cpu_usage"}}'
+    shown = f"{subject(record)}\n{sms_text(record)}\n\n{page_text(record, NOON)}"
 
-You get this: first page of this alert; more of the same joins it without a page; \
-0 similar suppressed
-Silence it:   for one subscriber, until the policy is removed:
-              aws sns set-subscription-attributes --subscription-arn YOUR_SUBSCRIPTION_ARN \
---attribute-name FilterPolicy --attribute-value \
-'{"dedup_key": [{"anything-but": ["static_limit#web-7/cpu_usage"]}]}'
-Alert id:     a-1
-"""
+    assert shown == (GOLDEN / f"{name}.txt").read_text("utf-8")
 
 
-def test_a_page_tells_all_at_a_glance() -> None:
-    assert page_text(CPU, NOON) == PAGE
-
-
-def test_a_resolve_asks_for_nothing_and_tells_how_long_it_lasted() -> None:
-    resolved = msgspec.structs.replace(
-        CPU, status="resolved", notification_reason="resolved", ends_at="2026-03-01T12:09:00.000Z"
-    )
-
-    text = page_text(resolved, NOON + timedelta(minutes=10))
-
-    assert "over at 12:09:00 after 13 min" in text
-    assert "Next steps:   none to end it" in text
-    assert "1. Look." not in text
+def test_every_reviewed_message_is_still_made() -> None:
+    assert sorted(path.stem for path in GOLDEN.glob("*.txt")) == sorted(MESSAGES)
 
 
 def test_a_moment_ahead_of_the_clock_is_admitted() -> None:
-    assert "(6 min ahead of this clock)" in page_text(CPU, NOON - timedelta(minutes=10))
+    assert "(6 min ahead of this clock)" in page_text(
+        MESSAGES["first"], NOON - timedelta(minutes=10)
+    )
 
 
 def test_the_age_is_that_of_the_sending() -> None:
-    assert "(2 h 4 min ago)" in page_text(CPU, NOON + timedelta(hours=2))
+    assert "(2 h 4 min ago)" in page_text(MESSAGES["first"], NOON + timedelta(hours=2))
 
 
-def test_the_longest_page_has_at_most_25_lines() -> None:
-    steps = ("one", "two", "three", "four", "five")
-    longest = msgspec.structs.replace(CPU, next_steps=steps, reasons=steps)
+def test_a_window_that_the_expectation_names_is_not_told_twice() -> None:
+    told = cpu_fact(expected="at most 10 within 5 min", window_s=300)
+    untold = cpu_fact(expected="at most 10", window_s=300)
+
+    assert "expected at most 10 within 5 min, 3 times" in page_text(notification(told), NOON)
+    assert "expected at most 10 within 5 min, 3 times" in page_text(notification(untold), NOON)
+
+
+def test_a_subject_that_cannot_stand_in_a_command_sends_to_the_runbook() -> None:
+    text = page_text(notification(cpu_fact(subject="jane@example.com")), NOON)
+
+    assert "Silence it:   its subject cannot stand in a command; the runbook says how" in text
+
+
+@pytest.mark.parametrize("record", list(MESSAGES.values()), ids=list(MESSAGES))
+def test_the_longest_page_has_at_most_25_lines(record: Notification) -> None:
+    five = ("one", "two", "three", "four", "five")
+    longest = msgspec.structs.replace(record, next_steps=five, reasons=five)
 
     assert len(page_text(longest, NOON).splitlines()) <= MAX_LINES
+
+
+@given(hostile_facts, hostile_occasions)
+def test_any_page_is_25_harmless_lines_that_end_with_the_id(
+    fact: Anomaly, occasion: Occasion
+) -> None:
+    text = page_text(notification(fact, RULE, occasion), NOON)
+
+    lines = text.splitlines()
+    assert len(lines) <= MAX_LINES
+    assert text.count("\n") == len(lines)
+    assert lines[-1] == f"Alert id:     {occasion.alert_id}"
+    assert all(line.isprintable() for line in lines)
+    assert "https://evil.example" not in text
+
+
+@given(hostile_facts, hostile_occasions)
+def test_the_one_line_form_of_anything_fits_one_sms(fact: Anomaly, occasion: Occasion) -> None:
+    line = sms_text(notification(fact, RULE, occasion))
+
+    assert len(line) <= 160
+    assert not set(line) & set("[]{}\\^~|`")
+    assert line.isascii()
+    assert line.isprintable()
+    assert line.endswith(", id 618098af")

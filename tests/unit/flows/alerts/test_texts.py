@@ -4,42 +4,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.flows.alerts.texts import clean, cut, duration_text, mask, sparkline, to_ascii
-
-
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("mail jane.doe+x@example.co.uk now", "mail [e-mail] now"),
-        ("from 203.0.113.9:443", "from [ip]:443"),
-        ("from 2001:db8::1 and ::1", "from [ip] and [ip]"),
-        ("card 4111 1111 1111 1111!", "card [card]!"),
-        ("card 4111-1111-1111-1111", "card [card]"),
-        ("card 378282246310005", "card [card]"),
-    ],
+from pipeline.flows.alerts.texts import (
+    clean,
+    cut,
+    defang,
+    duration_text,
+    sparkline,
+    tidy,
+    to_ascii,
 )
-def test_personal_data_is_masked(text: str, masked: str) -> None:
-    assert mask(text) == masked
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "since 11:56:00 UTC",
-        "web-7/cpu_usage",
-        "static_limit#web-7",
-        "order 1234567890123456",
-        "49590338271490256608559692538361571095921575989136588898",
-        "97.3% of 1,024",
-        "std::deque::front",
-    ],
-)
-def test_what_is_no_personal_data_stays(text: str) -> None:
-    assert mask(text) == text
 
 
 def test_control_characters_become_single_spaces() -> None:
     assert clean("a\x00b\r\n\tc\u2028d\x1b[31m", 80) == "a b c d [31m"
+
+
+def test_what_turns_the_writing_around_becomes_a_space() -> None:
+    assert clean("invoice\u202egpj.exe \u2066hidden\u2069 zero\u200bwidth", 80) == (
+        "invoice gpj.exe hidden zero width"
+    )
+
+
+def test_a_letter_keeps_few_marks() -> None:
+    assert tidy("o" + "\u0301" * 40 + "k") == "o" + "\u0301" * 2 + "k"
+
+
+def test_masking_may_make_a_short_text_longer() -> None:
+    assert tidy("a@b") == "[e-mail]"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see https://evil.example/login", "see https[:]//evil.example/login"),
+        ("slack://open?team=1", "slack[:]//open?team=1"),
+        ("go to WWW.evil.example", "go to www[.]evil.example"),
+        ("s3 and web-7.example.com", "s3 and web-7.example.com"),
+    ],
+)
+def test_no_address_of_a_producer_becomes_a_link(text: str, shown: str) -> None:
+    assert defang(text) == shown
 
 
 @given(st.text(max_size=200), st.integers(4, 60))
