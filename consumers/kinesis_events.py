@@ -1,7 +1,7 @@
 """Lambda function: records of the event stream to the event flow."""
 
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -28,20 +28,23 @@ def flow() -> EventFlow:
         bootstrap.rules().health,
         bootstrap.event_ttl_s(),
         lake_only=bootstrap.lake_only_events(),
+        watches=bootstrap.event_watches(),
     )
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Process one batch of a shard; on throttling or outage report its first record as failed.
 
-    A batch marked `redrive`, as the `streamwarden` command sends it, comes back out of turn.
+    With `redrive` records come back out of turn, sent by the command: as they were set aside, or
+    "archived" ones out of the lake.
     """
     bootstrap.tracing().follow()
     metrics = bootstrap.event_metrics()
     records = [kinesis_record(record) for record in event["Records"]]
-    take = flow().take_back if event.get("redrive") else flow().process
+    redrive = event.get("redrive")
+    take = partial(flow().take_back, is_archived=redrive == "archived")
     try:
-        report = take(
+        report = (take if redrive else flow().process)(
             records, lambda: context.get_remaining_time_in_millis() / 1000 - SAFETY_MARGIN_S
         )
     except RetryableError as error:
@@ -52,4 +55,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return {"batchItemFailures": [{"itemIdentifier": first}]}
     logger.info("batch processed", extra=asdict(report))
     metrics.emit(report.figures(bootstrap.clock().now()))
-    return {"batchItemFailures": [], **({"report": asdict(report)} if event.get("redrive") else {})}
+    return {"batchItemFailures": [], **({"report": asdict(report)} if redrive else {})}

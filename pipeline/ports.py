@@ -10,7 +10,9 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
+from pipeline.detection.alerting import Firing
 from pipeline.detection.anomaly import Anomaly
+from pipeline.detection.tally import Tally
 from pipeline.events import Event
 
 
@@ -75,13 +77,16 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     `applied` is the sequence number of the last record whose effects are complete, 0 for none.
     `ancestors` are the shards whose state rows seed this one, nearest first. `suspect` is the
     sequence number of a record that is tried alone, and `attempts` how often it was begun
-    without an orderly end.
+    without an orderly end. `arrived_at` is the watermark, the arrival of the newest record that is
+    complete, in epoch seconds, 0 for none; `tally` counts what arrived of late.
     """
 
     applied: int = 0
     ancestors: tuple[str, ...] = ()
     suspect: int = 0
     attempts: int = 0
+    arrived_at: float = 0.0
+    tally: Tally = Tally()
 
 
 class StateStore(Protocol):
@@ -130,11 +135,33 @@ class AlertRow(NamedTuple):
     version: int
 
 
+class AlertKey(NamedTuple):
+    """Identity of an alert's row."""
+
+    dedup_key: str
+    opened_at: datetime
+
+
 class AlertStore(Protocol):
     """The alert rows, which are also the outbox of the pages."""
 
     def latest(self, dedup_key: str) -> AlertRow | None:
         """Read the newest alert of a dedup key consistently, None if there has never been one."""
+
+    def before(self, dedup_key: str, moment: datetime) -> AlertRow | None:
+        """Read the newest alert that was opened at a moment or before it, consistently."""
+
+    def read(self, key: AlertKey) -> AlertRow | None:
+        """Read one alert consistently, None when there is none."""
+
+    def due(self, now: datetime, limit: int) -> Sequence[AlertKey]:
+        """Return the alerts whose `due_at` has come, the longest due first, at most `limit`.
+
+        From an index that lags behind by seconds: read an alert before acting on it.
+        """
+
+    def firing(self, source: str) -> Sequence[Firing]:
+        """Return the alerts about a source that fire, from an index that lags behind."""
 
     def write(
         self,

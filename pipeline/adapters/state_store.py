@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from pipeline.adapters.aws import service_errors
 from pipeline.adapters.dynamodb import BatchTables, Item, Put
 from pipeline.adapters.parallel import Parallel
+from pipeline.detection.tally import Tally
 from pipeline.ports import Cursor, RemainingTime, StateKey, StateRow
 
 if TYPE_CHECKING:
@@ -37,12 +40,7 @@ class DynamoStateStore:
         item = answer.get("Item")
         if item is None:
             return None
-        return Cursor(
-            applied=int(item["applied"]["S"]),
-            ancestors=tuple(ancestor["S"] for ancestor in item["ancestors"]["L"]),
-            suspect=int(item["suspect"]["S"]),
-            attempts=int(item["attempts"]["N"]),
-        )
+        return decode_cursor(item)
 
     def write_cursor(self, shard_id: str, cursor: Cursor) -> None:
         """Replace a shard's cursor."""
@@ -53,6 +51,8 @@ class DynamoStateStore:
             "ancestors": {"L": [{"S": ancestor} for ancestor in cursor.ancestors]},
             "suspect": {"S": str(cursor.suspect)},
             "attempts": {"N": str(cursor.attempts)},
+            "arrived_at": {"N": repr(cursor.arrived_at)},
+            "tally": {"L": [{"N": str(figure)} for figure in msgspec.to_builtins(cursor.tally)]},
         }
         with service_errors(f"write the cursor of {shard_id}"):
             self._client.put_item(TableName=self._table, Item=item)
@@ -91,6 +91,19 @@ class DynamoStateStore:
             "expires_at": {"N": str(row.expires_at)},
         }
         return Put(self._table, (text, shard_id), item)
+
+
+def decode_cursor(item: Item) -> Cursor:
+    """Read a cursor's row; one from before there was a watermark has none."""
+    tally = item.get("tally", {"L": []})["L"]
+    return Cursor(
+        applied=int(item["applied"]["S"]),
+        ancestors=tuple(ancestor["S"] for ancestor in item["ancestors"]["L"]),
+        suspect=int(item["suspect"]["S"]),
+        attempts=int(item["attempts"]["N"]),
+        arrived_at=float(item.get("arrived_at", {"N": "0"})["N"]),
+        tally=Tally(*(int(figure["N"]) for figure in tally)),
+    )
 
 
 def _item_keys(shard_id: str, keys: Sequence[StateKey]) -> list[Item]:

@@ -25,6 +25,7 @@ from pipeline.bootstrap.shared import (
 )
 from pipeline.detection.detector import Detector, detectors
 from pipeline.events import Event, UserActivity
+from pipeline.flows.events.watches import Watch, watches
 from pipeline.ports import EventSink, ShardLineage, StateStore
 from pipeline.settings import KinesisEventsSettings
 
@@ -34,6 +35,7 @@ __all__ = [
     "event_metrics",
     "event_sink",
     "event_ttl_s",
+    "event_watches",
     "lake_only_events",
     "rules",
     "shard_lineage",
@@ -79,6 +81,12 @@ def shard_lineage() -> ShardLineage:
 def event_detectors() -> Sequence[Detector[Any]]:
     """Return the detectors of the event flow under the packaged rules."""
     return detectors(rules())
+
+
+@cache
+def event_watches() -> Sequence[Watch]:
+    """Return what watches the producers under the packaged rules."""
+    return watches(rules().health)
 
 
 def event_ttl_s() -> int:

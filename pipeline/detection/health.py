@@ -6,14 +6,10 @@ by its rule.
 """
 
 from datetime import UTC, datetime
-from typing import Final
 
 from pipeline.detection.anomaly import Anomaly
-from pipeline.detection.rules import HealthRule, HealthRules
-
-MIN_REFUSED: Final = 20
-MIN_REFUSED_SHARE: Final = 0.5
-"""A batch with so many refused records, which are half of it or more, is reported."""
+from pipeline.detection.health_rules import HealthRule, HealthRules
+from pipeline.detection.tally import Tally
 
 
 def record_defects(
@@ -31,17 +27,36 @@ def record_defects(
 
 
 def refused_records(
-    rules: HealthRules, shard_id: str, arrived_at: float, refused: int, records: int, reason: str
+    rules: HealthRules,
+    shard_id: str,
+    arrived_at: float,
+    batch: Tally,
+    window: Tally,
+    reason: str,
 ) -> Anomaly | None:
-    """Report a batch that was mostly refused, None for the poison that any stream carries."""
-    if refused < MIN_REFUSED or refused < MIN_REFUSED_SHARE * records:
+    """Report a batch, or the records of a while, of which many were refused.
+
+    Args:
+        rules: What is many; None is returned for the poison that any stream carries.
+        shard_id: The shard of the batch.
+        arrived_at: Arrival of its first record, in epoch seconds.
+        batch: The records of the batch.
+        window: All records of the shard in the present window of arrival, the batch included.
+        reason: Why the first of them was refused.
+    """
+    rule = rules.pipeline_refused_records
+    if batch.is_many(rule.count, rule.batch_share):
+        told, within = batch, "a batch"
+    elif batch.refused and window.is_many(rule.count, rule.window_share):
+        told, within = window, f"{rule.window_s / 60:g} min"
+    else:
         return None
     return _health(
-        rules.pipeline_refused_records,
+        rule,
         shard_id=shard_id,
         arrived_at=arrived_at,
-        observed=refused,
-        title=f"{refused} of {records} records of a batch of {shard_id} refused",
+        observed=told.refused,
+        title=f"{told.refused} of {told.records} records of {within} of {shard_id} refused",
         reasons=(reason,),
     )
 
@@ -70,7 +85,10 @@ def poison_record(
         arrived_at=arrived_at,
         observed=attempts,
         title=f"A record of {shard_id} took the function down {attempts} times",
-        reasons=(f"sequence number {sequence_number} went to quarantine untried",),
+        reasons=(
+            f"sequence number {sequence_number} went to quarantine untried",
+            f"read it: streamwarden quarantine show {shard_id}:{sequence_number}",
+        ),
     )
 
 
@@ -82,6 +100,20 @@ def user_refused(rules: HealthRules, written_at: float, count: int, reason: str)
         arrived_at=written_at,
         observed=count,
         title="Changes of users went to quarantine",
+        reasons=(reason,),
+    )
+
+
+def query_failed(
+    rules: HealthRules, query: str, scheduled_at: float, attempts: int, reason: str
+) -> Anomaly:
+    """Report a query that did not succeed, however often it is tried for one schedule."""
+    return _health(
+        rules.pipeline_query_failed,
+        shard_id=query,
+        arrived_at=scheduled_at,
+        observed=attempts,
+        title=f"The query {query} did not succeed",
         reasons=(reason,),
     )
 

@@ -13,10 +13,13 @@ from pipeline.detection.account_rules import (
     SignUpsFromAddress,
     SignUpsOfDomain,
 )
+from pipeline.detection.alerting import Alerting, Timers
 from pipeline.detection.anomaly import Anomaly, Severity
 from pipeline.detection.baseline import BaselineKnobs
+from pipeline.detection.health_rules import HealthRule, HealthRules, check_ids, rules_in
 from pipeline.detection.image_rules import HostileImages, UnsafeContent
 from pipeline.detection.incidents import Pace, Step
+from pipeline.detection.kpi_rules import KpiDrift
 from pipeline.detection.rule import (
     Finite,
     Positive,
@@ -138,30 +141,6 @@ class MetricBaseline(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True
         check_steps(self.open_above, self.severity, self.steps)
 
 
-class HealthRule(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The pipeline itself is in trouble."""
-
-    kind: Literal["event"]
-    detector: Literal["health"]
-    component: Text
-    severity: Severity
-
-
-class HealthRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the pipeline reports about itself; health.py says when."""
-
-    pipeline_record_defect: HealthRule
-    pipeline_refused_records: HealthRule
-    pipeline_stray_key: HealthRule
-    pipeline_poison_record: HealthRule
-    pipeline_fact_defect: HealthRule
-    pipeline_user_refused: HealthRule
-
-    def __post_init__(self) -> None:
-        """Refuse a rule whose id is not the name of its table, so ids are unique."""
-        _check_ids(self)
-
-
 class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every rule of the pipeline."""
 
@@ -179,19 +158,28 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     signup_address: SignUpsFromAddress
     unsafe_content: UnsafeContent
     hostile_images: HostileImages
+    kpi_drift: KpiDrift
     health: HealthRules
+    alerting: Alerting
 
     def __post_init__(self) -> None:
         """Refuse a rule whose id is not the name of its table, so ids are unique."""
-        _check_ids(self)
+        check_ids(self)
+        unknown = self.alerting.named() - {rule.id for rule in self.all()}
+        if unknown:
+            raise ValueError(f"`alerting` names no rule of these: {', '.join(sorted(unknown))}")
 
     def all(self) -> tuple[Rule, ...]:
         """Return the rules in the order of their fields."""
-        return (*_rules_in(self).values(), *_rules_in(self.health).values())
+        return (*rules_in(self).values(), *rules_in(self.health).values())
 
     def texts(self) -> Mapping[str, Rule]:
         """Return by rule id what each rule tells people; `about` fits it to a fact."""
         return {rule.id: rule for rule in self.all()}
+
+    def timers(self, rule_id: str) -> Timers:
+        """Return when alerts of a rule, known or not, are told again and when they are over."""
+        return self.alerting.timers(self.texts().get(rule_id))
 
 
 def load_rules(toml: str) -> Rules:
@@ -209,14 +197,3 @@ def load_rules(toml: str) -> Rules:
 def default_rules() -> Rules:
     """Read the rules that are packaged with the code."""
     return load_rules(files("pipeline.detection").joinpath("rules.toml").read_text("utf-8"))
-
-
-def _rules_in(table: Rules | HealthRules) -> dict[str, Rule]:
-    fields = {name: getattr(table, name) for name in table.__struct_fields__}
-    return {name: rule for name, rule in fields.items() if isinstance(rule, Rule)}
-
-
-def _check_ids(table: Rules | HealthRules) -> None:
-    for name, rule in _rules_in(table).items():
-        if rule.id != name:
-            raise ValueError(f"`{name}.id` must be `{name}`")

@@ -119,6 +119,7 @@ def test_a_batch_lands_in_its_table_the_lake_and_the_state(dynamodb: "DynamoDBCl
     }
     assert {item["state_key"]["S"].partition("#")[0] for item in items(dynamodb, "states")} == {
         "cursor",
+        "heartbeats",
         "metric",
     }
     listing = boto3.client("s3").list_objects_v2(Bucket="lake")

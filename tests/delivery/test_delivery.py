@@ -333,7 +333,7 @@ def test_a_defect_sets_its_record_aside_and_is_reported() -> None:
     aws = run([shard])
 
     assert [line["reason"] for line in lines(aws, "quarantine/")] == [
-        "defect in detection: ZeroDivisionError: a bug"
+        "defect in detection by witness#1: ZeroDivisionError: a bug"
     ]
     assert folded_ids(aws) == {"user-0": ["user-0-0", "user-0-2"]}
     anomalies = [item["rule_id"]["S"] for item in aws.tables["anomalies"].values()]

@@ -14,13 +14,15 @@ import msgspec
 from pipeline.detection import health
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.detector import Detector
-from pipeline.detection.rules import HealthRules
+from pipeline.detection.health_rules import HealthRules
+from pipeline.detection.tally import Tally
 from pipeline.errors import RetryableError
 from pipeline.events import Event, SystemMetric
 from pipeline.flows.events.folding import Folded, Folding, Known, Touched, keys_of
-from pipeline.flows.events.intake import Intake, Refused, take_in, whole
+from pipeline.flows.events.intake import Accepted, Intake, Refused, take_in, whole
 from pipeline.flows.events.lake import lake_objects, quarantine_objects
 from pipeline.flows.events.report import BatchReport, report
+from pipeline.flows.events.watches import Watch
 from pipeline.ports import (
     Cursor,
     EventSink,
@@ -72,6 +74,7 @@ class EventFlow:
         health_rules: How bad the flow's own troubles are.
         ttl_s: How long a state row outlives the record that touched it last.
         lake_only: Types of the events that get no row. Detectors see them like any other.
+        watches: What watches the producers.
     """
 
     def __init__(  # noqa: PLR0913  the ports and settings of the flow
@@ -84,12 +87,13 @@ class EventFlow:
         ttl_s: int,
         *,
         lake_only: Collection[type[Event]] = (),
+        watches: Sequence[Watch] = (),
     ) -> None:
         self._sink = sink
         self._states = states
         self._lineage = lineage
         self._health_rules = health_rules
-        self._folding = Folding(detectors, states, ttl_s)
+        self._folding = Folding(detectors, states, ttl_s, watches)
         self._lake_only = frozenset(lake_only)
         self._warm: dict[str, _Warm] = {}
 
@@ -118,7 +122,11 @@ class EventFlow:
         return self._process_alone(records, cursor, known, remaining_s)
 
     def take_back(
-        self, records: Sequence[KinesisRecord], remaining_s: RemainingTime
+        self,
+        records: Sequence[KinesisRecord],
+        remaining_s: RemainingTime,
+        *,
+        is_archived: bool = False,
     ) -> BatchReport:
         """Write what records that come back out of turn still lack: rows, lake lines, refusals.
 
@@ -129,14 +137,17 @@ class EventFlow:
         Args:
             records: At least one record, all of one shard, as the stream once delivered them.
             remaining_s: Time left for the retries of the adapters.
+            is_archived: They come from the lake, so they have their lines there.
 
         Raises:
             RetryableError: Throttling or outage; bring the same records back again.
         """
         intake = take_in(records)
-        facts = self._health(records, intake, intake.refused)
-        folded = Folded(intake.accepted, [], {}, [])
-        self._write_first(records, folded, intake.refused, facts, remaining_s, is_late=True)
+        facts = self._health(records, intake, intake.refused, Tally())
+        rows = self._rows(intake.accepted)
+        objects = [] if is_archived else lake_objects(intake.accepted, records, is_late=True)
+        objects += quarantine_objects(intake.refused, records, is_late=True)
+        self._sink.write(rows, facts, objects, remaining_s)
         return report(
             records,
             [item.event for item in intake.accepted],
@@ -179,10 +190,12 @@ class EventFlow:
         shard_id = records[0].shard_id
         folded = self._folding.fold(intake.accepted, touched, shard_id, cursor, known, remaining_s)
         refused = [*intake.refused, *folded.refused]
-        anomalies = [*folded.anomalies, *self._health(records, intake, refused)]
+        tally = self._tally(records, intake, refused, cursor)
+        anomalies = [*folded.anomalies, *self._health(records, intake, refused, tally)]
         self._write_first(records, folded, refused, anomalies, remaining_s)
         self._states.write_states(shard_id, folded.rows, remaining_s)
         known.rows.update(folded.rows)
+        cursor = msgspec.structs.replace(cursor, tally=tally)
         self._advance(records, cursor, known.rows)
         return report(
             records,
@@ -254,19 +267,16 @@ class EventFlow:
         refused: Sequence[Refused],
         anomalies: Sequence[Anomaly],
         remaining_s: RemainingTime,
-        *,
-        is_late: bool = False,
     ) -> None:
-        rows = [
+        objects = lake_objects(folded.events, records) + quarantine_objects(refused, records)
+        self._sink.write(self._rows(folded.events), anomalies, objects, remaining_s)
+
+    def _rows(self, events: Sequence[Accepted]) -> list[StoredEvent]:
+        return [
             StoredEvent(item.event_id, item.event)
-            for item in folded.events
+            for item in events
             if type(item.event) not in self._lake_only
         ]
-        objects = [
-            *lake_objects(folded.events, records, is_late=is_late),
-            *quarantine_objects(refused, records, is_late=is_late),
-        ]
-        self._sink.write(rows, anomalies, objects, remaining_s)
 
     def _advance(
         self,
@@ -276,7 +286,13 @@ class EventFlow:
     ) -> None:
         shard_id = records[0].shard_id
         applied = max(cursor.applied, records[-1].sequence_number)
-        self._states.write_cursor(shard_id, Cursor(applied=applied, ancestors=cursor.ancestors))
+        after = Cursor(
+            applied=applied,
+            ancestors=cursor.ancestors,
+            arrived_at=max(cursor.arrived_at, records[-1].arrived_at),
+            tally=cursor.tally,
+        )
+        self._states.write_cursor(shard_id, after)
         self._warm[shard_id] = _Warm(applied, rows if len(rows) <= _MAX_WARM_ROWS else {})
 
     def _ancestors(self, shard_id: str) -> tuple[str, ...]:
@@ -292,8 +308,27 @@ class EventFlow:
             generation = [ancestor for ancestor in above if ancestor not in found]
         return tuple(found)[:MAX_ANCESTORS]
 
+    def _tally(
+        self,
+        records: Sequence[KinesisRecord],
+        intake: Intake,
+        refused: Sequence[Refused],
+        cursor: Cursor,
+    ) -> Tally:
+        """Count the records that are not counted yet into the shard's present window."""
+        applied = cursor.applied
+        fresh = sum(item.record.sequence_number > applied for item in intake.accepted)
+        fresh += sum(item.record.sequence_number > applied for item in intake.refused)
+        fresh_refused = sum(item.record.sequence_number > applied for item in refused)
+        window_s = self._health_rules.pipeline_refused_records.window_s
+        return cursor.tally.plus(fresh, fresh_refused, records[-1].arrived_at, window_s)
+
     def _health(
-        self, records: Sequence[KinesisRecord], intake: Intake, refused: Sequence[Refused]
+        self,
+        records: Sequence[KinesisRecord],
+        intake: Intake,
+        refused: Sequence[Refused],
+        tally: Tally,
     ) -> list[Anomaly]:
         """Return at most one fact per kind of trouble in the batch."""
         rules, shard_id, arrived_at = self._health_rules, records[0].shard_id, records[0].arrived_at
@@ -307,7 +342,8 @@ class EventFlow:
                 f"{refused[0].user_record.record_id}: {refused[0].reason} (at {refused[0].path})"
             )
             total = len(intake.accepted) + len(intake.refused) + intake.collapsed
-            fact = health.refused_records(rules, shard_id, arrived_at, len(refused), total, reason)
+            batch = Tally(0, total, len(refused))
+            fact = health.refused_records(rules, shard_id, arrived_at, batch, tally, reason)
             facts.extend([fact] if fact else [])
         if intake.stray:
             first = intake.stray[0]

@@ -15,10 +15,11 @@ import msgspec
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.detector import Detector
 from pipeline.flows.events.intake import Accepted, Refused
+from pipeline.flows.events.watches import Reader, Watch
 from pipeline.ports import Cursor, RemainingTime, StateKey, StateRow, StateStore
 
 States = dict[StateKey, StateRow]
-Touched = list[tuple[StateKey, Detector[Any]]]
+Touched = list[tuple[StateKey, Reader]]
 
 
 class Known(NamedTuple):
@@ -44,21 +45,35 @@ class Folding:
     Args:
         detectors: All detectors; each says which events it reads.
         states: Where state rows are read from; writing them back is the flow's second phase.
-        ttl_s: How long a state row outlives the event that touched it last.
+        ttl_s: How long a state row outlives the event that changed it last.
+        watches: What picks events of a batch to fold beside the detectors.
     """
 
-    def __init__(self, detectors: Sequence[Detector[Any]], states: StateStore, ttl_s: int) -> None:
+    def __init__(
+        self,
+        detectors: Sequence[Detector[Any]],
+        states: StateStore,
+        ttl_s: int,
+        watches: Sequence[Watch] = (),
+    ) -> None:
         self._detectors = [(f"{d.name}#{d.version}", d) for d in detectors]
+        self._watches = [(f"{w.name}#{w.version}", w) for w in watches]
+        types = {name: detector.state_type for name, detector in self._detectors}
+        types |= {name: watch.state_type for name, watch in self._watches}
         self._codecs = {
-            name: (msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(d.state_type))
-            for name, d in self._detectors
+            name: (msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(state_type))
+            for name, state_type in types.items()
         }
         self._states = states
         self._ttl_s = ttl_s
 
     def touched(self, accepted: Sequence[Accepted]) -> list[Touched]:
-        """Return, for each event, the states that it touches and the detectors that read it."""
-        return [self._touched(item) for item in accepted]
+        """Return, for each event, the states that it touches and what folds it into them."""
+        touched = [self._touched(item) for item in accepted]
+        for name, watch in self._watches:
+            for look in watch.looks(accepted):
+                touched[look.place].append((StateKey(name, look.subject), look.reader))
+        return touched
 
     def fold(
         self,
@@ -92,11 +107,15 @@ class Folding:
                 subjects.update(changed)
                 folded.anomalies.extend(anomalies)
             folded.events.append(item)
-        folded.rows = {key: self._row(key, subject) for key, subject in subjects.items()}
+        folded.rows = {
+            key: self._row(key, subject)
+            for key, subject in subjects.items()
+            if subject.applied > subject.fence  # nothing to store otherwise
+        }
         return folded
 
     def _touched(self, item: Accepted) -> Touched:
-        touched = []
+        touched: Touched = []
         for name, detector in self._detectors:
             subject = detector.subject(item.event)
             if subject is not None:
@@ -136,18 +155,26 @@ class Folding:
         expires_at = int(item.record.arrived_at) + self._ttl_s
         changed: dict[StateKey, _Subject] = {}
         anomalies: list[Anomaly] = []
-        for key, detector in touched:
-            subject = subjects.get(key) or self._start(key, detector, loaded.get(key))
+        for key, reader in touched:
+            subject = changed.get(key) or subjects.get(key)
+            subject = subject or self._start(key, reader, loaded.get(key))
             if sequence_number <= subject.fence:
                 continue
-            state, facts = detector.fold(subject.state, item.event, item.event_id)
+            try:
+                state, facts = reader.fold(subject.state, item.event, item.event_id)
+            except Exception as error:
+                error.add_note(key.detector)
+                raise
+            if state is subject.state and not facts and not subject.is_seed:
+                changed[key] = subject  # folded again, it changes nothing again
+                continue
             changed[key] = _Subject(state, subject.fence, sequence_number, expires_at)
             anomalies.extend(facts)
         return changed, anomalies
 
-    def _start(self, key: StateKey, detector: Detector[Any], row: StateRow | None) -> "_Subject":
+    def _start(self, key: StateKey, reader: Reader, row: StateRow | None) -> "_Subject":
         if row is None:
-            return _Subject(detector.initial(), 0, 0, 0)
+            return _Subject(reader.initial(), 0, 0, 0)
         state = self._codecs[key.detector][1].decode(row.state)
         return _Subject(state, row.applied, row.applied, row.expires_at)
 
@@ -169,7 +196,13 @@ class _Subject(NamedTuple):
     applied: int
     expires_at: int
 
+    @property
+    def is_seed(self) -> bool:
+        """Whether it comes from a parent shard and has no row of its own yet."""
+        return self.fence == 0 and self.expires_at > 0
+
 
 def _defect(item: Accepted, error: Exception) -> Refused:
-    reason = f"defect in detection: {type(error).__name__}: {error}"
+    where = error.__notes__[-1] if getattr(error, "__notes__", None) else "the flow"
+    reason = f"defect in detection by {where}: {type(error).__name__}: {error}"
     return Refused(item.record, item.user_record, reason, "$", is_defect=True)

@@ -4,15 +4,21 @@ import pytest
 
 from pipeline.detection import health
 from pipeline.detection.anomaly import Anomaly
+from pipeline.detection.health_rules import HealthRule
 from pipeline.detection.rules import default_rules
+from pipeline.detection.tally import Tally
 
 RULES = default_rules().health
 ARRIVAL = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 DEFECT = health.record_defects(RULES, "shard-0", ARRIVAL, 3, "shard-0:7: defect in decoding")
-REFUSED = health.refused_records(RULES, "shard-0", ARRIVAL, 20, 40, "shard-0:7: not JSON")
+NO_WINDOW = Tally()
+REFUSED = health.refused_records(
+    RULES, "shard-0", ARRIVAL, Tally(0, 40, 20), NO_WINDOW, "shard-0:7: not JSON"
+)
 assert REFUSED is not None
 STRAY = health.stray_keys(RULES, "shard-0", ARRIVAL, 2, "shard-0:7 was put under another key")
 POISON = health.poison_record(RULES, "shard-0", ARRIVAL, 7, 2)
+USER = health.user_refused(RULES, ARRIVAL, 3, "7: not JSON")
 
 
 @pytest.mark.parametrize(
@@ -36,18 +42,57 @@ def test_a_fact_is_as_its_rule_says(
 
 @pytest.mark.parametrize(("refused", "records"), [(19, 19), (20, 41), (0, 500)])
 def test_the_poison_that_any_stream_carries_is_no_fact(refused: int, records: int) -> None:
-    assert health.refused_records(RULES, "shard-0", ARRIVAL, refused, records, "why") is None
+    batch = Tally(0, records, refused)
+
+    assert health.refused_records(RULES, "shard-0", ARRIVAL, batch, NO_WINDOW, "why") is None
+
+
+@pytest.mark.parametrize(("refused", "records", "is_told"), [(20, 400, True), (20, 401, False)])
+def test_one_record_in_twenty_over_ten_minutes_is_told(
+    refused: int, records: int, *, is_told: bool
+) -> None:
+    window = Tally(0, records, refused)
+
+    fact = health.refused_records(RULES, "shard-0", ARRIVAL, Tally(0, 5, 1), window, "why")
+
+    assert (fact is not None) == is_told
+
+
+def test_a_batch_of_good_records_does_not_tell_of_its_window_again() -> None:
+    window = Tally(0, 30, 20)
+
+    assert health.refused_records(RULES, "shard-0", ARRIVAL, Tally(0, 5), window, "") is None
+
+
+def test_a_share_of_a_window_is_told_with_its_length() -> None:
+    window = Tally(0, 400, 25)
+
+    fact = health.refused_records(RULES, "shard-0", ARRIVAL, Tally(0, 5, 1), window, "why")
+
+    assert fact is not None
+    assert fact.title == "25 of 400 records of 10 min of shard-0 refused"
+
+
+def test_a_tally_begins_anew_with_its_window_and_takes_late_records_along() -> None:
+    first = Tally().plus(10, 1, 600.0, 600.0)
+
+    assert first.plus(5, 2, 1199.9, 600.0) == Tally(600, 15, 3)
+    assert first.plus(5, 2, 599.0, 600.0) == Tally(600, 15, 3)
+    assert first.plus(5, 2, 1200.0, 600.0) == Tally(1200, 5, 2)
 
 
 def test_every_health_rule_has_a_fact() -> None:
     assert REFUSED is not None
-    rules = [rule.id for rule in default_rules().all() if rule.detector == "health"]
+    rules = {
+        rule.id
+        for rule in default_rules().all()
+        if isinstance(rule, HealthRule) and rule.component in {"event flow", "users flow"}
+    }
 
-    told_by_the_alert_flow = "pipeline_fact_defect"
-    assert [
-        *(fact.rule_id for fact in (DEFECT, REFUSED, STRAY, POISON)),
-        told_by_the_alert_flow,
-    ] == rules
+    told_elsewhere = {"pipeline_schema_drift"}  # see test_drift.py
+    assert {fact.rule_id for fact in (DEFECT, REFUSED, STRAY, POISON, USER)} | told_elsewhere == (
+        rules
+    )
 
 
 def test_batches_with_the_same_trouble_within_an_hour_tell_one_fact() -> None:
@@ -61,5 +106,8 @@ def test_batches_with_the_same_trouble_within_an_hour_tell_one_fact() -> None:
 
 def test_a_fact_leads_to_its_record() -> None:
     assert POISON.title == "A record of shard-0 took the function down 2 times"
-    assert POISON.reasons == ("sequence number 7 went to quarantine untried",)
+    assert POISON.reasons == (
+        "sequence number 7 went to quarantine untried",
+        "read it: streamwarden quarantine show shard-0:7",
+    )
     assert DEFECT.reasons == ("shard-0:7: defect in decoding",)

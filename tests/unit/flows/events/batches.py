@@ -19,6 +19,7 @@ from pipeline.detection.detector import Detector, detectors
 from pipeline.detection.rules import default_rules
 from pipeline.events import Event, partition_key
 from pipeline.flows.events.flow import EventFlow
+from pipeline.flows.events.watches import Watch
 from pipeline.records import KinesisRecord
 from tests.fakes.aws import FakeAws
 
@@ -30,6 +31,7 @@ def flow(
     aws: FakeAws,
     watching: Sequence[Detector[Any]] | None = None,
     lake_only: Collection[type[Event]] = (),
+    watching_producers: Sequence[Watch] = (),
 ) -> EventFlow:
     """Start an execution environment; without detectors of its own it has those of the pipeline."""
     parallel = Parallel(1)
@@ -52,6 +54,7 @@ def flow(
         rules.health,
         TTL_S,
         lake_only=lake_only,
+        watches=watching_producers,
     )
 
 
