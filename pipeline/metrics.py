@@ -13,10 +13,13 @@ Unit = Literal["Count", "Milliseconds"]
 Service = Literal[
     "kinesis_events",
     "dynamodb_alerts",
+    "schedule_alerts",
     "dynamodb_users",
     "sqs_onboarding",
     "s3_uploads",
     "sqs_thumbnails",
+    "schedule_analytics",
+    "athena_analytics",
 ]
 """Consumers that emit metrics, by the name that Powertools puts into the dimension `service`."""
 
@@ -95,6 +98,42 @@ class Metric(Enum):
         "Count",
         ("dynamodb_alerts",),
         "facts that could not become an alert; a page names each of their rows",
+    )
+    SWEEPS = (
+        "Sweeps",
+        "Count",
+        ("schedule_alerts",),
+        "sweeps of the alerts that came to their end; there is one a minute",
+    )
+    ALERTS_SETTLED = (
+        "AlertsSettled",
+        "Count",
+        ("schedule_alerts",),
+        "alerts with something due by the clock that is done now: told again, ended, published",
+    )
+    DIGESTS_RECORDED = (
+        "DigestsRecorded",
+        "Count",
+        ("schedule_alerts",),
+        "digests and group updates about notifications that were held back",
+    )
+    NOTIFICATIONS_DEAD = (
+        "NotificationsDead",
+        "Count",
+        ("schedule_alerts",),
+        "notifications that no topic took and that lie in AlertsDeadLetterQueue",
+    )
+    SWEEP_FAILURES = (
+        "SweepFailures",
+        "Count",
+        ("schedule_alerts",),
+        "alerts and windows that a sweep could not settle; the next one tries again",
+    )
+    NOTIFICATION_AGE = (
+        "NotificationAge",
+        "Milliseconds",
+        ("schedule_alerts",),
+        "how long the notification that waited longest had been waiting; 0 when none did",
     )
     CHANGES_TAKEN = (
         "ChangesTaken",
@@ -185,6 +224,48 @@ class Metric(Enum):
         "Count",
         ("sqs_thumbnails",),
         "messages that go back to their queue, and from there to its dead-letter queue at last",
+    )
+    QUERIES_STARTED = (
+        "QueriesStarted",
+        "Count",
+        ("schedule_analytics",),
+        "queries that a schedule started, second attempts included",
+    )
+    QUERIES_POSTPONED = (
+        "QueriesPostponed",
+        "Count",
+        ("schedule_analytics",),
+        "queries that are due and still run for an earlier schedule",
+    )
+    QUERIES_RECONCILED = (
+        "QueriesReconciled",
+        "Count",
+        ("schedule_analytics",),
+        "queries that had ended without an event, settled by the next schedule",
+    )
+    QUERIES_SUCCEEDED = (
+        "QueriesSucceeded",
+        "Count",
+        ("athena_analytics",),
+        "queries whose success is in their row",
+    )
+    QUERIES_FAILED = (
+        "QueriesFailed",
+        "Count",
+        ("athena_analytics",),
+        "queries that failed or were cancelled; an alert names each",
+    )
+    FIGURES_STORED = (
+        "FiguresStored",
+        "Count",
+        ("athena_analytics",),
+        "figures of days that are stored now; none for 26 hours pages",
+    )
+    FIGURES_UNUSUAL = (
+        "FiguresUnusual",
+        "Count",
+        ("athena_analytics",),
+        "figures that are unlike their history, each a fact in AnomaliesTable",
     )
     BATCHES_RETRIED = (
         "BatchesRetried",

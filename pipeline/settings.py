@@ -61,6 +61,14 @@ class DynamodbAlertsSettings(_FromEnvironment):
     lake_bucket: str
     metrics_table: str
     transactions_table: str
+    silences_table: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleAlertsSettings(DynamodbAlertsSettings):
+    """Settings of `consumers.schedule_alerts`: those of the alert flow, and its dead letters."""
+
+    alerts_dead_letter_queue_url: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ def calls(
     """
     if service == "rekognition":
         return {Call(f"{service}:{operation}", "*")}  # it has no resources to name
+    if service == "athena":  # all of it is judged by the workgroup, which only a start names
+        return {Call(f"{service}:{operation}", "ANALYTICS_WORKGROUP")}
     if operation == "GetObject" and "VersionId" in params:
         folder, slash, _ = params["Key"].partition("/")
         setting = _setting(params["Bucket"], environment)
@@ -111,6 +113,8 @@ def _actions(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, A
                 yield ("ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"), part
         case "SendMessageBatch":
             yield "SendMessage", params
+        case "ListObjectsV2":
+            yield "ListBucket", params
         case "ListObjectVersions":
             yield "ListBucketVersions", params
         case "DeleteObjects":
@@ -133,7 +137,7 @@ def _resources(
             "ConditionCheckItem" | "GetItem" | "PutItem" | "Query" | "UpdateItem" | "DeleteItem"
         ):
             yield params["TableName"], ""
-        case "s3", "ListBucketVersions":
+        case "s3", "ListBucket" | "ListBucketVersions":
             yield params["Bucket"], ""
         case "s3", "DeleteObject" | "DeleteObjectVersion" | "GetObject" | "PutObject":
             folder, slash, _ = params["Key"].partition("/")

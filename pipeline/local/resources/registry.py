@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from pipeline.local.resources import (
+    athena,
     awslambda,
     cloudwatch,
     dynamodb,
     events,
+    glue,
     iam,
     kinesis,
     kms,
@@ -21,10 +23,12 @@ from pipeline.local.resources import (
 from pipeline.local.resources.handler import Handler
 
 HANDLERS: Final[Mapping[str, Handler]] = {
+    **athena.HANDLERS,
     **awslambda.HANDLERS,
     **cloudwatch.HANDLERS,
     **dynamodb.HANDLERS,
     **events.HANDLERS,
+    **glue.HANDLERS,
     **iam.HANDLERS,
     **kinesis.HANDLERS,
     **kms.HANDLERS,
