@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 from rich.console import Console
@@ -20,13 +20,17 @@ from pipeline.cli.inbox import Inbox
 from pipeline.cli.latency import PutLog, latencies_s
 from pipeline.cli.ledger import draw_up, read_stored
 from pipeline.cli.local import open_local_run, plain_words, print_unhandled, template_option
+from pipeline.cli.moderation import moderation_option
 from pipeline.cli.producer import Producer
+from pipeline.cli.product import Product
 from pipeline.cli.report import make_console, print_report
 from pipeline.cli.result import DemoResult, Effort, Timings, problems
 from pipeline.cli.traffic import MIN_RECORDS, Traffic, make_traffic
 from pipeline.local.deployment import Function
 from pipeline.local.execution.workers import InvocationCounters
 from pipeline.local.faults import FaultPlan
+from pipeline.local.lambda_service import LambdaSettings
+from pipeline.local.rekognition import Declared
 from pipeline.local.run import DrainProgress, LocalRun
 from pipeline.local.server.usage import Usage
 
@@ -34,6 +38,13 @@ DRAIN_TIMEOUT_S: Final = 300.0
 
 _EVENT_TABLES = ("ActivitiesTable", "MetricsTable", "TransactionsTable")
 _EVENT_CONSUMER = "KinesisEventsFunction"
+_EVENT_FUNCTIONS = (_EVENT_CONSUMER, "DynamodbAlertsFunction")
+"""What a million events are billed for; the other sources have functions of their own."""
+
+_PEOPLE = 60
+_SETTINGS = LambdaSettings(visibility_scale=0.003)
+"""Poison comes back each second, so that its five attempts do not hold up the demo."""
+
 _SHORT_RETENTION_HOURS = 24
 
 
@@ -47,46 +58,73 @@ _SHORT_RETENTION_HOURS = 24
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="Chooses the traffic.")
 @faults_option
+@moderation_option
 @template_option
-def demo(records: int, seed: int, faults: FaultPlan | None, template: Path) -> None:
-    """Run seeded traffic through the local run and report what came of it.
+def demo(
+    records: int,
+    seed: int,
+    faults: FaultPlan | None,
+    moderation: Declared | None,
+    template: Path,
+) -> None:
+    """Run seeded traffic of all sources through the local run and report what came of it.
 
-    Ends with exit code 0 only if the ledger balances and each planted incident has exactly one
+    Ends with exit code 0 only if the ledgers balance and each planted incident has exactly one
     alert.
     """
     console = make_console()
     host = HostSampler(platform.node() or "this-machine", _now, random.Random())
+    product = Product.seeded(_PEOPLE, seed, _now, moderation)
     started = time.monotonic()
-    with plain_words(), open_local_run(template, "demo", console, faults=faults) as run:
+    with (
+        plain_words(),
+        open_local_run(
+            template,
+            "demo",
+            console,
+            faults=faults,
+            moderation=product.declared,
+            settings=_SETTINGS,
+        ) as run,
+    ):
         deploy_s = time.monotonic() - started
         console.print(f"{template} runs on {run.endpoint.url}")
         print_unhandled(console, run)
         traffic = make_traffic(records=records, seed=seed, until=_now())
         console.print(
             f"putting {traffic.user_records} records of the last hours, simulated, with "
-            f"{len(traffic.incidents)} incidents in them, and this machine's own metrics\n",
+            f"{len(traffic.incidents)} incidents in them, and this machine's own metrics; "
+            f"{product.words}\n",
             soft_wrap=True,
         )
-        result = play(run, traffic, host, deploy_s, console, faults)
+        sources = Sources(traffic, product, host)
+        result = play(run, sources, deploy_s, console, plan=faults)
     print_report(console, result)
     if problems(result):
         raise SystemExit(1)
 
 
+class Sources(NamedTuple):
+    """What is fed: the stream, everything else, and this machine's metrics onto the stream."""
+
+    traffic: Traffic
+    product: Product
+    host: HostSampler
+
+
 def play(
     run: LocalRun,
-    traffic: Traffic,
-    host: HostSampler,
+    sources: Sources,
     deploy_s: float,
     console: Console,
+    *,
     plan: FaultPlan | None = None,
 ) -> DemoResult:
-    """Put the traffic and this machine's metrics, wait until all is processed, and read it back.
+    """Feed all sources, wait until all is processed, and read it back.
 
     Args:
         run: The local run, on which nothing else puts records.
-        traffic: What to put.
-        host: Samples this machine, for as long as the run takes.
+        sources: What to feed; the host is sampled for as long as the run takes.
         deploy_s: How long the deployment took, for the report.
         console: Where the progress is shown.
         plan: What the run lets go wrong; a message may then come twice.
@@ -96,7 +134,9 @@ def play(
     alerts_inbox = Inbox(sns, sqs, names["AlertsTopic"], "streamwarden-demo-alerts")
     pages_inbox = Inbox(sns, sqs, names["OnCallTopic"], "streamwarden-demo-pages")
     log = PutLog(Producer(run.endpoint.client("kinesis"), names["EventStream"]), _now)
-    timings = _put_and_drain(run, traffic, host, log, deploy_s, console)
+    product = sources.product
+    product.subscribe(run)
+    timings = _feed_and_drain(run, sources, log, deploy_s, console)
 
     notifications = tuple(alerts_inbox.read())
     messages = [message(item) for item in notifications]
@@ -105,17 +145,21 @@ def play(
     usage = _usage_of_functions(run)
     tables = [names[table] for table in _EVENT_TABLES]
     stored = read_stored(dynamodb, run.endpoint.client("s3"), tables, names["LakeBucket"])
+    ledgers = product.read_back(run, list(stored.quarantine), things_go_wrong=plan is not None)
+    incidents = (*sources.traffic.incidents, *product.incidents)
     alerts = tuple(read_alerts(dynamodb, names["AlertsTable"]))
     user_records = sum(len(receipt.put.user_records) for receipt in log.receipts)
     sizes_bytes = (len(r.put.data) + len(r.put.partition_key.encode()) for r in log.receipts)
     work = [
         Work(counters.invocations, counters.duration_s * function.memory_mb / 1024)
         for function, counters in _functions(run)
+        if function.logical_id in _EVENT_FUNCTIONS
     ]
     prices = list_prices()
     return DemoResult(
         ledger=tuple(draw_up(log.receipts, stored)),
-        findings=judge(traffic.incidents, alerts, messages, pages, copies_allowed=plan is not None),
+        product=ledgers,
+        findings=judge(incidents, alerts, messages, pages, copies_allowed=plan is not None),
         pages=pages,
         messages=notifications,
         stream_records=len(log.receipts),
@@ -133,18 +177,16 @@ def play(
     )
 
 
-def _put_and_drain(
-    run: LocalRun,
-    traffic: Traffic,
-    host: HostSampler,
-    log: PutLog,
-    deploy_s: float,
-    console: Console,
+def _feed_and_drain(
+    run: LocalRun, sources: Sources, log: PutLog, deploy_s: float, console: Console
 ) -> Timings:
-    with DemoProgress(console, len(traffic.puts)) as progress:
+    traffic, product, host = sources
+    with DemoProgress(console, len(traffic.puts) + product.steps) as progress:
+        for steps in product.feed(run):
+            progress.put(steps)
         started = time.monotonic()
         for sent in log.send([*host.sample(), *traffic.puts]):
-            progress.put(sent)
+            progress.put(product.steps + sent)
         put = time.monotonic()
 
         def drain(drained: DrainProgress) -> None:
@@ -152,7 +194,10 @@ def _put_and_drain(
             progress.drain(drained, sum(count.times for count in run.faults()))
 
         run.wait_until_drained(DRAIN_TIMEOUT_S, on_progress=drain)
-        return Timings(deploy_s, put - started, time.monotonic() - put)
+        drained = time.monotonic()
+        product.leave(run)
+        run.wait_until_drained(DRAIN_TIMEOUT_S, on_progress=drain)
+        return Timings(deploy_s, put - started, drained - put, time.monotonic() - drained)
 
 
 def _exhaust(sent: Iterable[int]) -> None:
@@ -161,10 +206,10 @@ def _exhaust(sent: Iterable[int]) -> None:
 
 
 def _usage_of_functions(run: LocalRun) -> list[Usage]:
-    """Return what the functions asked of the run's own server; a user's endpoint counts nothing."""
+    """Return what the event flow asked of the run's own server; a user's one counts nothing."""
     if not run.endpoint.is_embedded:
         return []
-    return [one for one in run.endpoint.usage() if one.caller in run.deployment.functions]
+    return [one for one in run.endpoint.usage() if one.caller in _EVENT_FUNCTIONS]
 
 
 def _functions(run: LocalRun) -> list[tuple[Function, InvocationCounters]]:

@@ -34,8 +34,8 @@ class DemoProgress:
         self._bar.stop()
 
     def put(self, records: int) -> None:
-        """Show how many records are on the stream."""
-        self._bar.update(self._task, completed=records, description=f"put {records} records")
+        """Show how many records, changes, objects and messages were put."""
+        self._bar.update(self._task, completed=records, description=f"put {records}")
 
     def drain(self, progress: DrainProgress, faults: int = 0) -> None:
         """Show how many records all event sources have read, how many shards have some left.
@@ -44,6 +44,6 @@ class DemoProgress:
             progress: Where the sources are.
             faults: How many injected faults have struck.
         """
-        text = f"{progress.records_read} records read, {len(progress.pending)} shards not drained"
+        text = f"{progress.records_read} records read, {len(progress.pending)} sources not drained"
         text += f", {faults} faults injected" if faults else ""
         self._bar.update(self._task, completed=progress.records_read, description=text)

@@ -59,7 +59,7 @@ def local(
             console,
             faults=faults,
             moderation=moderation,
-            fires_schedules=True,
+            settings=LambdaSettings(fires_schedules=True),
             logs=logs,
         ) as run,
         published(run, "streamwarden-local"),
@@ -88,7 +88,7 @@ def open_local_run(  # noqa: PLR0913  the docstring says what each is for
     *,
     faults: FaultPlan | None = None,
     moderation: Declared | None = None,
-    fires_schedules: bool = False,
+    settings: LambdaSettings | None = None,
     logs: bool = False,
 ) -> LocalRun:
     """Return a local run that tells its failures on the console; it is yet to be entered.
@@ -99,7 +99,7 @@ def open_local_run(  # noqa: PLR0913  the docstring says what each is for
         console: Where failures are shown, and log lines if wanted.
         faults: What is to go wrong.
         moderation: What Rekognition answers about unsafe images.
-        fires_schedules: Whether the template's schedules fire at their times.
+        settings: How the local Lambda differs from the real one; schedules do not fire without it.
         logs: Whether every log line is shown.
     """
     console.print(f"deploying {template}")
@@ -111,7 +111,7 @@ def open_local_run(  # noqa: PLR0913  the docstring says what each is for
         stack_name=f"streamwarden-{name}",
         endpoint=Endpoint.from_environment(os.environ, faults=faults),
         on_event=event_printer(console, logs=logs),
-        settings=LambdaSettings(fires_schedules=fires_schedules),
+        settings=settings,
         faults=faults,
         moderation=moderation,
     )

@@ -14,6 +14,7 @@ from pipeline.cli.faults import fault_table
 from pipeline.cli.findings import Findings
 from pipeline.cli.inbox import Notification
 from pipeline.cli.ledger import LedgerLine
+from pipeline.cli.product_report import product_tables
 from pipeline.cli.result import DemoResult, Effort, problems
 
 WIDTH: Final = 108
@@ -29,6 +30,8 @@ def make_console() -> Console:
 def print_report(console: Console, result: DemoResult) -> None:
     """Print the ledger, the page, the incidents, the timings and the verdict."""
     console.print(ledger_table(result.ledger))
+    for table in product_tables(result.product):
+        console.print(table)
     for page in _first_planted(result):
         print_page(console, page)
     console.print("all messages on OnCallTopic, as they came:")
@@ -55,7 +58,7 @@ def print_report(console: Console, result: DemoResult) -> None:
         count = len(result.findings.planted)
         console.print(
             Text(
-                f"The ledger balances; each of {count} planted incidents has exactly one alert.",
+                f"The ledgers balance; each of {count} planted incidents has exactly one alert.",
                 style="green",
             )
         )
@@ -64,7 +67,7 @@ def print_report(console: Console, result: DemoResult) -> None:
 def ledger_table(ledger: tuple[LedgerLine, ...]) -> Table:
     """Lay out the fates of all records, with their sums."""
     table = Table(
-        title="Ledger, read back from tables and bucket", box=box.SIMPLE_HEAD, title_justify="left"
+        title="Events, read back from tables and bucket", box=box.SIMPLE_HEAD, title_justify="left"
     )
     table.add_column("event type")
     for name in ("put", "stored", "collapsed", "quarantined", "lost", "in lake"):
@@ -158,6 +161,7 @@ def _measured(result: DemoResult) -> Text:
         f"Deployed in {timings.deploy_s:.1f} s, put in {timings.put_s:.1f} s, "
         f"drained {timings.drain_s:.1f} s after the last put: "
         f"{result.records_per_s:.0f} records/s.\n"
+        f"Users removed after that were erased within {timings.erase_s:.1f} s.\n"
         f"{len(result.messages)} messages on AlertsTopic, {len(result.pages)} on OnCallTopic"
         f"{_latency(result.latencies_s)}.\n"
         f"{_effort(result.effort)}"

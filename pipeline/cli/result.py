@@ -7,16 +7,23 @@ from pipeline.cli.costs import Cost
 from pipeline.cli.findings import Findings
 from pipeline.cli.inbox import Notification
 from pipeline.cli.ledger import LedgerLine
+from pipeline.cli.product import ProductResult
+from pipeline.cli.product_report import product_problems
 from pipeline.local.run import FaultCount
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Wall-clock seconds: the deployment, all puts, and from the last put until drained."""
+    """Wall-clock seconds: the deployment, all puts, from the last put until drained, and erasures.
+
+    `erase_s` is the time from the first look at the results, over the removal of users, until all
+    that follows from it was drained too.
+    """
 
     deploy_s: float
     put_s: float
     drain_s: float
+    erase_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +43,11 @@ class DemoResult:
     `messages` arrived from OnCallTopic and AlertsTopic. `latencies_s` are the seconds from the put
     of the event that opened an alert to its first page, one per alert. `costs` are those of a
     million such events, `idle_costs` those of a month without any, both on AWS. `faults` are those
-    that were injected, None if none were to be.
+    that were injected, None if none were to be. `product` has the ledgers of the other sources.
     """
 
     ledger: tuple[LedgerLine, ...]
+    product: ProductResult
     findings: Findings
     pages: tuple[Notification, ...]
     messages: tuple[Notification, ...]
@@ -60,7 +68,11 @@ class DemoResult:
 
 def problems(result: DemoResult) -> list[str]:
     """Say in plain words what is wrong; empty when the run is good."""
-    return [*_ledger_problems(result.ledger), *_incident_problems(result.findings)]
+    return [
+        *_ledger_problems(result.ledger),
+        *product_problems(result.product),
+        *_incident_problems(result.findings),
+    ]
 
 
 def _ledger_problems(ledger: tuple[LedgerLine, ...]) -> Iterator[str]:

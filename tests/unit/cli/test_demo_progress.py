@@ -16,7 +16,7 @@ def shown(*, is_terminal: bool) -> str:
 
 
 def test_a_terminal_shows_how_far_it_is() -> None:
-    assert "800 records read, 1 shards not drained" in shown(is_terminal=True)
+    assert "800 records read, 1 sources not drained" in shown(is_terminal=True)
 
 
 def test_a_file_or_pipe_gets_no_bar() -> None:

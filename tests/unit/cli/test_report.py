@@ -8,8 +8,10 @@ from pipeline.cli.findings import Finding, Findings, Message
 from pipeline.cli.inbox import Notification
 from pipeline.cli.incidents import PlantedIncident
 from pipeline.cli.ledger import LedgerLine
+from pipeline.cli.product import ProductResult
 from pipeline.cli.report import print_report
 from pipeline.cli.result import DemoResult, Effort, Timings
+from pipeline.local.rekognition import Declared
 from pipeline.local.run import FaultCount
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -27,6 +29,7 @@ def _printed(problem: str = "", faults: tuple[FaultCount, ...] | None = None) ->
             LedgerLine("transaction", put=30, stored=29, collapsed=1, in_lake=29),
             LedgerLine("poison", put=4, quarantined=4),
         ),
+        product=ProductResult((), (), (), Declared()),
         findings=Findings((finding,), (disk,), copies=2),
         pages=(
             Notification(
@@ -39,7 +42,7 @@ def _printed(problem: str = "", faults: tuple[FaultCount, ...] | None = None) ->
         messages=(),
         stream_records=30,
         user_records=34,
-        timings=Timings(deploy_s=4.0, put_s=1.0, drain_s=2.4),
+        timings=Timings(deploy_s=4.0, put_s=1.0, drain_s=2.4, erase_s=3.5),
         latencies_s=(0.5, 4.0, 1.5),
         effort=Effort(batches=2, requests=50, write_units=1000),
         costs=(Cost("DynamoDB", "1,000,000 write units", 0.625), Cost("S3", "2,000 puts", 0.01)),
@@ -83,7 +86,8 @@ def test_incidents_and_other_alerts_stand_with_their_alert_ids() -> None:
 def test_throughput_and_timings_stand_at_the_end() -> None:
     assert (
         "34 user records in 30 Kinesis records. Deployed in 4.0 s, put in 1.0 s, "
-        "drained 2.4 s after the last put: 10 records/s." in _printed()
+        "drained 2.4 s after the last put: 10 records/s.\n"
+        "Users removed after that were erased within 3.5 s." in _printed()
     )
 
 
@@ -109,11 +113,11 @@ def test_injected_faults_and_copies_are_told_only_when_faults_were_wanted() -> N
 
 
 def test_a_good_run_says_so() -> None:
-    assert "The ledger balances; each of 1 planted incidents has exactly one alert." in _printed()
+    assert "The ledgers balance; each of 1 planted incidents has exactly one alert." in _printed()
 
 
 def test_a_bad_run_says_why_and_does_not_praise_itself() -> None:
     text = _printed(problem="no page")
 
     assert "wrong: CPU of web-7 (static_limit#web-7/cpu_usage): no page" in text
-    assert "The ledger balances" not in text
+    assert "The ledgers balance" not in text

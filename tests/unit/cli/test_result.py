@@ -2,24 +2,32 @@ from datetime import UTC, datetime
 
 from pipeline.cli.findings import Finding, Findings
 from pipeline.cli.incidents import PlantedIncident
+from pipeline.cli.jobs_ledger import ONBOARDING, JobsLine
 from pipeline.cli.ledger import LedgerLine
+from pipeline.cli.product import ProductResult
 from pipeline.cli.result import DemoResult, Effort, Timings, problems
+from pipeline.cli.users_ledger import UsersLine
+from pipeline.local.rekognition import Declared
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 INCIDENT = PlantedIncident("CPU of web-7", "static_limit#web-7/cpu_usage", AT, AT)
 BALANCED = LedgerLine("transaction", put=3, stored=2, collapsed=1, in_lake=2)
 
 
-def _result(line: LedgerLine, problem: str = "") -> DemoResult:
+NOTHING = ProductResult((), (), (), Declared())
+
+
+def _result(line: LedgerLine, problem: str = "", product: ProductResult = NOTHING) -> DemoResult:
     finding = Finding(INCIDENT, "a-1", "high", problem)
     return DemoResult(
         ledger=(line,),
+        product=product,
         findings=Findings((finding,), ()),
         pages=(),
         messages=(),
         stream_records=3,
         user_records=3,
-        timings=Timings(deploy_s=4.0, put_s=1.0, drain_s=2.0),
+        timings=Timings(deploy_s=4.0, put_s=1.0, drain_s=2.0, erase_s=1.0),
         latencies_s=(),
         effort=Effort(batches=1, requests=10, write_units=3),
         costs=(),
@@ -59,3 +67,15 @@ def test_an_incident_that_was_missed_is_named() -> None:
 
 def test_throughput_counts_from_the_first_put_until_drained() -> None:
     assert _result(BALANCED).records_per_s == 1.0
+
+
+def test_what_is_wrong_with_users_and_jobs_is_named_by_its_first() -> None:
+    users = UsersLine("staying", users=2, wrong=["ada is gone", "ben is gone"])
+    jobs = JobsLine(ONBOARDING, "poison", sent=1, wrong=["'x' is 0 times among the dead letters"])
+
+    found = problems(_result(BALANCED, product=ProductResult((users,), (), (jobs,), Declared())))
+
+    assert found == [
+        "staying users: ada is gone, and 1 more",
+        "OnboardingQueue: 'x' is 0 times among the dead letters",
+    ]
