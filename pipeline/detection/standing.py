@@ -45,7 +45,7 @@ class Finding(NamedTuple):
     """What a look says about one subject of a rule.
 
     `since` is when the trouble began, `seen_at` up to when it is known to last; for a calm verdict
-    `seen_at` is when it ended. Texts that a calm finding lacks are those of the rule.
+    `seen_at` is when it ended. `is_count` says that a tenfold size is news.
     """
 
     rule: StandingRule
@@ -62,6 +62,7 @@ class Finding(NamedTuple):
     expected: str = ""
     threshold: float | None = None
     labels: Mapping[str, str] = MappingProxyType({})
+    is_count: bool = False
 
     @property
     def dedup_key(self) -> str:
@@ -99,7 +100,8 @@ def _breach(finding: Finding, known: Open | None) -> tuple[Open, Edge | None]:
         event_id = f"{finding.rule.id}:{int(finding.seen_at.timestamp())}"
         return Open(finding.since, event_id, finding.severity, finding.size), "opened"
     worst = max(known.severity, finding.severity, key=SEVERITIES.index)
-    if worst == known.severity and finding.size < TENFOLD * known.told:
+    is_tenfold = finding.is_count and finding.size >= TENFOLD * known.told
+    if worst == known.severity and not is_tenfold:
         return known, None
     return Open(known.opened_at, known.event_id, worst, finding.size), "escalated"
 
