@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from botocore.exceptions import ClientError
 
@@ -60,10 +60,16 @@ class Functions:
             raise NotTakenError(f"{logical_id} failed with {reason[:_MAX_REASON_CHARS]}")
         return payload
 
-    def call_with_records(self, logical_id: str, records: Sequence[Mapping[str, Any]]) -> list[Any]:
+    def call_with_records(
+        self,
+        logical_id: str,
+        records: Sequence[Mapping[str, Any]],
+        mark: Literal["records", "archived"] = "records",
+    ) -> list[Any]:
         """Hand records of one shard to a stream's consumer, out of turn; return its answers.
 
-        More than an event holds goes in portions, in order.
+        More than an event holds goes in portions, in order. The mark tells the consumer of the
+        event stream whether the lake has them already; other consumers do not look at it.
 
         Raises:
             NotTakenError: As `call` raises it, or the function wants a record again. Portions
@@ -71,7 +77,7 @@ class Functions:
         """
         answers = []
         for portion in _portions(records):
-            answer = self.call(logical_id, {"Records": portion, "redrive": True})
+            answer = self.call(logical_id, {"Records": portion, "redrive": mark})
             failed = (answer or {}).get("batchItemFailures")
             if failed:
                 raise NotTakenError(

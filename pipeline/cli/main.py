@@ -11,6 +11,7 @@ from pipeline.cli.put import put
 from pipeline.cli.quarantine import quarantine
 from pipeline.cli.quarantine_replay import replay_
 from pipeline.cli.redrive import redrive
+from pipeline.cli.replay import replay
 from pipeline.cli.schemas import schemas
 from pipeline.cli.traffic_command import traffic
 from pipeline.cli.validate import validate
@@ -31,6 +32,7 @@ main.add_command(put)
 main.add_command(quarantine)
 quarantine.add_command(replay_)
 main.add_command(redrive)
+main.add_command(replay)
 main.add_command(schemas)
 main.add_command(traffic)
 main.add_command(validate)

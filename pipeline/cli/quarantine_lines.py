@@ -47,7 +47,7 @@ _FIGURES: Final = (
 
 
 class StoredObject(NamedTuple):
-    """An object of quarantine: the refused records of one batch."""
+    """An object of quarantine, the refused records of one batch, or of the lake's events."""
 
     key: str
     size_bytes: int
@@ -79,14 +79,18 @@ class Group:
 
 
 def list_objects(
-    s3: "S3Client", bucket: str, since: datetime | None = None, until: datetime | None = None
+    s3: "S3Client",
+    bucket: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    prefix: str = PREFIX,
 ) -> list[StoredObject]:
     """Return the objects of the hours of arrival from `since` to `until`, the oldest first."""
-    start = _hour(since) if since else PREFIX
-    end = _hour(until) + "~" if until else None
+    start = prefix + _hour(since) if since else prefix
+    end = prefix + _hour(until) + "~" if until else None
     objects: list[StoredObject] = []
     pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=PREFIX, StartAfter=start
+        Bucket=bucket, Prefix=prefix, StartAfter=start
     )
     for page in pages:
         for entry in page.get("Contents", []):
@@ -205,4 +209,4 @@ def visible(data: bytes, limit: int) -> str:
 
 
 def _hour(moment: datetime) -> str:
-    return moment.strftime(f"{PREFIX}dt=%Y-%m-%d/hour=%H")
+    return moment.strftime("dt=%Y-%m-%d/hour=%H")

@@ -12,8 +12,8 @@ from pipeline.cli.moments import MomentType, utc_now
 from pipeline.cli.quarantine_back import Judged, QuarantineBack
 from pipeline.cli.quarantine_lines import event_type, general_reason, raw_bytes
 from pipeline.cli.redrive import confirmed, end, print_outcome, rate_option
-from pipeline.cli.stack import reading, stack_option
-from pipeline.cli.tables import Column, print_json, print_table, table
+from pipeline.cli.stack import EXIT_NOTHING, reading, stack_option
+from pipeline.cli.tables import Column, print_json, print_table, remark, table
 from pipeline.cli.way_back import Lost, Outcome, bring_back
 from pipeline.flows.alerts.texts import clean
 
@@ -66,22 +66,21 @@ def replay_(  # noqa: PLR0913  one argument per option
     They come back under their original ids and leave quarantine; the others stay. Deploy the
     version with the new contract first: what its consumer refuses again stays too.
 
-    Exit code 0: all that passes came back; 1: there is nothing in this time; 2: wrong usage; 3: the
-    stack cannot be read, or interrupted; 4: something that passes was not taken.
+    Exit code 0: all that passes came back; 1: nothing passes; 2: wrong usage; 3: the stack cannot
+    be read, or interrupted; 4: something that passes was not taken.
     """
     if as_json and not (yes or dry_run):
         raise click.UsageError("--json needs --yes or --dry-run: nobody could be asked")
     with reading(stack_name) as stack:
         keeper = QuarantineBack(stack, Functions(stack), since, until)
         verdicts = judge(one for _, judged in keeper.judge() for one in judged)
-        found = list(keeper.find())
-        passing = [lost for lost in found if not lost.obstacle]
+        passing = [lost for lost in keeper.find() if not lost.obstacle]
         if not as_json:
             _print(verdicts)
         outcome = Outcome()
         if passing and not dry_run and (yes or confirmed(passing)):
             outcome = bring_back(passing, {"quarantine": keeper}, rate)
-    _finish(verdicts, found, outcome, dry_run=dry_run, as_json=as_json)
+    _finish(verdicts, passing, outcome, dry_run=dry_run, as_json=as_json)
 
 
 def judge(judged: Iterable[Judged]) -> list[Verdict]:
@@ -105,7 +104,7 @@ def judge(judged: Iterable[Judged]) -> list[Verdict]:
 
 def _finish(
     verdicts: Sequence[Verdict],
-    found: Sequence[Lost],
+    passing: Sequence[Lost],
     outcome: Outcome,
     *,
     dry_run: bool,
@@ -113,9 +112,12 @@ def _finish(
 ) -> None:
     if as_json:
         print_json(_fields(verdicts, outcome))
-    elif found and not dry_run:
+    elif passing and not dry_run:
         print_outcome(outcome)
-    end(found, outcome)
+    if not passing:
+        remark("today's contract takes none of it" if verdicts else "nothing was refused")
+        raise SystemExit(EXIT_NOTHING)
+    end(passing, outcome)
 
 
 def _print(verdicts: Sequence[Verdict]) -> None:

@@ -89,7 +89,9 @@ def test_a_batch_goes_to_its_function_as_it_was_and_its_object_goes(account: Ret
     batches.put_back(lost)
 
     records = [{"eventID": "shardId-000000000000:7"}, {"eventID": "shardId-000000000000:8"}]
-    assert account.functions.calls == [("sw-kinesis-events", {"Records": records, "redrive": True})]
+    assert account.functions.calls == [
+        ("sw-kinesis-events", {"Records": records, "redrive": "records"})
+    ]
     assert _keys(account) == []
 
 

@@ -1,0 +1,57 @@
+from datetime import UTC, datetime, timedelta
+
+from msgspec import UNSET
+
+from pipeline.cli.lake_events import LakeEvent
+from pipeline.cli.shadow import Detection, firings, within
+from pipeline.detection.rules import default_rules
+from pipeline.events import SystemMetric
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+RULES = default_rules()
+
+
+def a_disk(number: int, value: float, source: str = "web-1") -> LakeEvent:
+    event = SystemMetric(
+        metric_name="disk_usage",
+        value=value,
+        timestamp=NOON + timedelta(minutes=number),
+        source=source,
+        unit="%",
+        tags=UNSET,
+        event_id=f"e{number}",
+    )
+    return LakeEvent("shard-0", number, NOON, f"e{number}", event, b"")
+
+
+QUIET = [a_disk(9, 50), a_disk(10, 50)]
+"""Two points below the limit clear it."""
+
+
+def test_an_alert_opens_and_ends_by_the_events_own_clock() -> None:
+    detection = Detection(RULES)
+    facts = list(detection.facts([a_disk(0, 50), a_disk(1, 95), a_disk(2, 96), *QUIET]))
+
+    (firing,) = firings(facts, (), RULES)
+
+    assert firing.alert.starts_at == NOON + timedelta(minutes=1)
+    assert firing.alert.ends_at == NOON + timedelta(minutes=10)
+    assert (firing.pages, firing.is_new) == (2, True)
+    assert detection.events == 5
+
+
+def test_an_alert_that_the_stack_has_found_is_not_new() -> None:
+    facts = list(Detection(RULES).facts([a_disk(1, 95), a_disk(2, 50)]))
+    opening = (facts[0].dedup_key, facts[0].fact_key)
+
+    (firing,) = firings(facts, [opening], RULES)
+
+    assert not firing.is_new
+
+
+def test_what_warming_up_finds_is_left_out() -> None:
+    facts = list(Detection(RULES).facts([a_disk(0, 95, "web-1"), a_disk(5, 95, "web-2")]))
+
+    kept = within(facts, NOON + timedelta(minutes=1), NOON + timedelta(hours=1))
+
+    assert [fact.source for fact in kept] == ["web-2"]
