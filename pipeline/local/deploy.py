@@ -37,6 +37,7 @@ def deploy(
     stack_name: str,
     parameters: Mapping[str, str],
     on_progress: Callable[[int, int, str], None] | None = None,
+    on_services: Callable[[frozenset[str]], None] | None = None,
 ) -> Deployment:
     """Bring an endpoint to what a template says; a second time changes nothing.
 
@@ -49,6 +50,8 @@ def deploy(
         parameters: Values that replace the template's defaults.
         on_progress: Called before each resource with its number from 1 on, the number of all and
             its logical id.
+        on_services: Called before the first resource with the services that the template has
+            resources of or whose actions its policies name, by the prefix of those.
 
     Raises:
         TemplateError: The template is wrong, or asks for what the local run cannot do.
@@ -59,6 +62,8 @@ def deploy(
     stack = _stack(stack_name, endpoint, translation.code_directories)
     resolver = Resolver(translation.template, translation.parameters, _pseudo_parameters(stack))
     resources = _existing_resources(translation.template, resolver)
+    if on_services is not None:
+        on_services(frozenset(_services(resources)))
     unhandled: dict[str, str] = {}
     ignored: dict[str, tuple[str, ...]] = {}
     order = _creation_order(resources, resolver)
@@ -89,7 +94,6 @@ def deploy(
         ignored_properties=ignored,
         queue_mappings=tuple(stack.queue_mappings),
         routes=stack.routes,
-        granted_services=frozenset(_granted_services(list(resources.values()))),
     )
 
 
@@ -175,7 +179,13 @@ def _create(
         raise DeployError(f"{logical_id} ({kind}): {error}") from error
 
 
-def _granted_services(value: Any) -> Iterator[str]:  # noqa: ANN401  a part of a template
+def _services(resources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for resource in resources.values():
+        yield _service_of(str(resource.get("Type")))
+        yield from _granted(resource.get("Properties"))
+
+
+def _granted(value: Any) -> Iterator[str]:  # noqa: ANN401  a part of a template
     """Yield the services of all actions that policies in a part of a template name."""
     if isinstance(value, dict):
         actions = value.get("Action", [])
@@ -185,7 +195,7 @@ def _granted_services(value: Any) -> Iterator[str]:  # noqa: ANN401  a part of a
         value = list(value.values())
     if isinstance(value, list):
         for part in value:
-            yield from _granted_services(part)
+            yield from _granted(part)
 
 
 class _StandInAttributes(dict[str, str]):
@@ -203,9 +213,13 @@ class _StandInAttributes(dict[str, str]):
 def _stand_in(stack: Stack, logical_id: str, kind: str) -> PhysicalResource:
     """Answer for an unhandled resource, so that what refers to it can still be brought up."""
     name = stack.physical_name(logical_id)
-    service = kind.split("::")[1].lower() if kind.count("::") > 1 else "custom"
-    arn = stack.arn(service, name)
+    arn = stack.arn(_service_of(kind), name)
     return PhysicalResource(arn if kind in _REF_IS_ARN else name, _StandInAttributes(name, arn))
+
+
+def _service_of(kind: str) -> str:
+    """Return the service of a resource type, such as `sqs` of `AWS::SQS::Queue`."""
+    return kind.split("::")[1].lower() if kind.count("::") > 1 else "custom"
 
 
 def _outputs(template: Mapping[str, Any], resolver: Resolver) -> dict[str, str]:

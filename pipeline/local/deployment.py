@@ -174,8 +174,7 @@ class Deployment:
     what `Ref` gives; `unhandled` maps logical id to the resource type that the local run cannot do,
     `ignored_properties` to the properties of a created resource that have no effect locally though
     they might be missed. A mapping that is disabled in the template is not among `mappings` and
-    `queue_mappings`. `granted_services` are those that its policies let somebody call, by the
-    prefix of their actions.
+    `queue_mappings`.
     """
 
     functions: dict[str, Function]
@@ -186,4 +185,3 @@ class Deployment:
     ignored_properties: dict[str, tuple[str, ...]] = field(default_factory=dict)
     queue_mappings: tuple[QueueMapping, ...] = ()
     routes: EventRoutes = field(default_factory=EventRoutes)
-    granted_services: frozenset[str] = frozenset()

@@ -26,7 +26,7 @@ from pipeline.local.lambda_service import (
     RunError,
     RunEvent,
 )
-from pipeline.local.own_services import OwnServices, own_services
+from pipeline.local.own_services import OwnServices
 from pipeline.local.rekognition import Declared
 
 __all__ = ["DrainProgress", "DrainTimeoutError", "FaultCount", "LocalRun", "RunError", "RunEvent"]
@@ -80,7 +80,6 @@ class LocalRun:
 
     endpoint: Endpoint
     deployment: Deployment
-    services: OwnServices
 
     def __init__(  # noqa: PLR0913  the docstring says what each is for
         self,
@@ -103,7 +102,7 @@ class LocalRun:
         self._on_event = on_event
         self._settings = settings
         self._faults = faults
-        self._moderation = moderation
+        self.services = OwnServices(self.endpoint, moderation)
         self._exit = ExitStack()
 
     @property
@@ -142,7 +141,10 @@ class LocalRun:
         Raises:
             RunError: A source has stopped, so nothing will ever be drained.
         """
-        return self._lambda.is_drained()
+        before = self.services.activity
+        if before.running or not self._lambda.is_drained():
+            return False
+        return self.services.activity == before
 
     def wait_until_drained(
         self, timeout_s: float, on_progress: Callable[[DrainProgress], None] | None = None
@@ -169,14 +171,13 @@ class LocalRun:
             stack.enter_context(_termination_unwinds())
             stack.enter_context(self.endpoint)
             self._directory.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(self.services)
             self.deployment = deploy(
                 self._template,
                 self.endpoint,
                 stack_name=self._stack_name,
                 parameters=self._parameters,
-            )
-            self.services = stack.enter_context(
-                own_services(self.deployment, self.endpoint, self._moderation)
+                on_services=self.services.start,
             )
             own = self.endpoint.is_embedded
             self._lambda = LambdaService(

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from pipeline.local.deploy import deploy
 from pipeline.local.deployment import Deployment, EventSourceMapping
 from pipeline.local.endpoint import Endpoint
+from pipeline.local.own_services import OwnServices
 from pipeline.local.intrinsics import TemplateError
 from pipeline.local.resources.handler import DeployError
 
@@ -480,12 +481,15 @@ def test_a_long_bucket_name_is_cut_and_stays_unique(bring_up: Callable[..., Depl
     assert names[one] != names[two]
 
 
-def test_the_projects_own_template_leaves_out_tls_only_policies_and_nothing_else(
-    endpoint: Endpoint,
-) -> None:
-    deployment = deploy(
-        OWN_TEMPLATE, endpoint, stack_name="own", parameters={"OnCallEmail": "on@call.example"}
-    )
+def test_the_projects_own_template_leaves_out_tls_only_policies_and_nothing_else() -> None:
+    with Endpoint() as endpoint, OwnServices(endpoint) as services:
+        deployment = deploy(
+            OWN_TEMPLATE,
+            endpoint,
+            stack_name="own",
+            parameters={"OnCallEmail": "on@call.example"},
+            on_services=services.start,
+        )
 
     assert deployment.unhandled == {}
     # moto denies every call to a bucket whose policy has a condition.
@@ -494,8 +498,18 @@ def test_the_projects_own_template_leaves_out_tls_only_policies_and_nothing_else
             "PolicyDocument.S3DeliversAccessLogs",
             "PolicyDocument.TlsOnly",
         ),
+        "ContentBucketPolicy": ("PolicyDocument.TlsOnly",),
         "FailuresBucketPolicy": ("PolicyDocument.TlsOnly",),
         "LakeBucketPolicy": ("PolicyDocument.TlsOnly",),
     }
-    assert sorted(deployment.functions) == ["DynamodbAlertsFunction", "KinesisEventsFunction"]
-    assert {mapping.function for mapping in deployment.mappings} == set(deployment.functions)
+    fed = {mapping.function for mapping in (*deployment.mappings, *deployment.queue_mappings)}
+    assert fed == {
+        "DynamodbAlertsFunction",
+        "DynamodbUsersFunction",
+        "KinesisEventsFunction",
+        "SqsOnboardingFunction",
+        "SqsThumbnailsFunction",
+    }
+    assert {"AthenaAnalyticsFunction", "S3UploadsFunction", "ScheduleAnalyticsFunction"} <= (
+        deployment.functions.keys() - fed
+    )

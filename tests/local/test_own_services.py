@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from pipeline.local.deploy import deploy
-from pipeline.local.deployment import Deployment
 from pipeline.local.endpoint import Endpoint
-from pipeline.local.own_services import own_services
+from pipeline.local.own_services import OwnServices
 
 TEMPLATE = """
 Resources:
@@ -26,40 +25,50 @@ Resources:
 """
 
 
-def _deployment(*services: str) -> Deployment:
-    return Deployment({}, (), {}, {}, {}, granted_services=frozenset(services))
-
-
-def test_a_deployment_names_the_services_that_its_policies_grant(tmp_path: Path) -> None:
+def test_a_deployment_names_the_services_that_it_has_or_may_call(tmp_path: Path) -> None:
     path = tmp_path / "template.yaml"
     path.write_text(TEMPLATE)
+    used: list[frozenset[str]] = []
 
     with Endpoint() as endpoint:
-        deployment = deploy(path, endpoint, stack_name="granted", parameters={})
+        deploy(path, endpoint, stack_name="used", parameters={}, on_services=used.append)
 
-        assert deployment.granted_services == {"rekognition", "s3", "sts"}
-        with own_services(deployment, endpoint, None) as services:
-            assert services.rekognition
-            url = services.rekognition.url
-            assert endpoint.environment()["AWS_ENDPOINT_URL_REKOGNITION"] == url
-            assert endpoint.client("rekognition").meta.endpoint_url == url
+    assert used == [{"iam", "rekognition", "s3", "sts"}]
 
 
-def test_nothing_is_started_that_nobody_may_call() -> None:
-    with own_services(_deployment("s3"), Endpoint(), None) as services:
-        assert services.rekognition is None
+def test_what_is_used_is_started_and_clients_are_led_there() -> None:
+    with Endpoint() as endpoint, OwnServices(endpoint) as services:
+        services.start({"rekognition", "s3"})
+
+        assert services.rekognition
+        assert services.athena is None
+        url = services.rekognition.url
+        assert endpoint.client("rekognition").meta.endpoint_url == url
+        assert endpoint.environment()["AWS_ENDPOINT_URL_REKOGNITION"] == url
+
+
+def test_nothing_is_started_that_nobody_uses() -> None:
+    with OwnServices(Endpoint()) as services:
+        services.start({"s3"})
+
+        assert (services.rekognition, services.athena) == (None, None)
+        assert services.activity == (0, 0)
 
 
 def test_a_users_endpoint_is_left_alone() -> None:
     endpoint = Endpoint("http://127.0.0.1:1")
 
-    with own_services(_deployment("rekognition"), endpoint, None) as services:
-        assert services.rekognition is None
+    with OwnServices(endpoint) as services:
+        services.start({"rekognition", "athena"})
+
+        assert (services.rekognition, services.athena) == (None, None)
     assert "AWS_ENDPOINT_URL_REKOGNITION" not in endpoint.environment()
 
 
 def test_a_service_that_the_user_sends_elsewhere_stays_there() -> None:
-    endpoint = Endpoint(service_urls={"rekognition": "http://127.0.0.1:2"})
+    urls = {"rekognition": "http://127.0.0.1:2", "athena": "http://127.0.0.1:3"}
 
-    with own_services(_deployment("rekognition"), endpoint, None) as services:
-        assert services.rekognition is None
+    with OwnServices(Endpoint(service_urls=urls)) as services:
+        services.start({"rekognition", "athena"})
+
+        assert (services.rekognition, services.athena) == (None, None)

@@ -66,6 +66,11 @@ class AthenaEndpoint:
         """The base URL, for `AWS_ENDPOINT_URL_ATHENA`."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
+    @property
+    def activity(self) -> tuple[int, int]:
+        """How many queries were started, and how many of them have not ended and been told."""
+        return self._athena.activity
+
     def start(self) -> None:
         """Begin to answer."""
         self._thread.start()

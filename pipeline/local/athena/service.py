@@ -3,7 +3,7 @@
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -63,6 +63,12 @@ class Athena:
         self._tokens: dict[str, tuple[object, str]] = {}
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="athena")
+        self._runs: list[Future[None]] = []
+
+    @property
+    def activity(self) -> tuple[int, int]:
+        """How many queries were started, and how many of them have not ended and been told."""
+        return len(self._executions), sum(not run.done() for run in list(self._runs))
 
     def stop(self) -> None:
         """Cancel what runs and wait for its end."""
@@ -140,7 +146,7 @@ class Athena:
             self._tokens[token] = content, execution.id
             self._executions[execution.id] = execution
         self._tell(execution, None)
-        self._threads.submit(self._run, execution, tree, group.max_scanned_bytes)
+        self._runs.append(self._threads.submit(self._run, execution, tree, group.max_scanned_bytes))
         return execution.id
 
     def _run(self, execution: Execution, tree: exp.Expr, limit: int | None) -> None:

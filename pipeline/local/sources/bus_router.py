@@ -59,6 +59,8 @@ class EventRouter:
         match fact["kind"]:
             case "event":
                 self._publish(custom_event(fact), fact["bus"])
+            case "service event":
+                self._publish(as_text(fact["event"]), DEFAULT_BUS)
             case "object":
                 self._object_changed(_change(fact))
             case "message":
