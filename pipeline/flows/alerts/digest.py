@@ -4,35 +4,26 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from pipeline.detection.rule import Rule
 from pipeline.flows.alerts.bounded import MAX_TITLE_CHARS, Bounded
 from pipeline.flows.alerts.chat import content, metadata
-from pipeline.flows.alerts.evidence import firing_command
+from pipeline.flows.alerts.evidence import ack_command, firing_command
 from pipeline.flows.alerts.notification import Digest, Evidence, Notification, Share
 from pipeline.flows.alerts.occasion import Deployment, Storm
 from pipeline.flows.alerts.texts import duration_text, moment_text
 from pipeline.flows.alerts.wording import runbook_address
 
-RULE_ID: Final = "storm_digest"
-RUNBOOK: Final = "Storm digest"
-"""The digest's heading in docs/operations.md."""
-
-MAX_SHARES: Final = 5
+MAX_SHARES: Final = 4
 _MAX_NAME_CHARS: Final = 100
 
-_IMPACT: Final = (
-    "These alerts were not paged one by one; each keeps its own row, and its resolve tells of it."
-)
-_STEPS: Final = (
-    "Look for the one cause that these rules and subjects share: a release, a host, a provider.",
-    "List what is firing with the command below.",
-    "If one rule is wrong, silence that rule, then correct it.",
-)
 
+def compose_digest(storm: Storm, rule: Rule, where: Deployment) -> Notification:
+    """Write the machine record of a digest; whatever else tells of an alert, here tells of all.
 
-def compose_digest(storm: Storm, where: Deployment) -> Notification:
-    """Write the machine record of a digest; whatever of it is not about one alert is of the storm.
-
-    Its thread is the storm's: every digest of one storm lands in it.
+    Args:
+        storm: What was held back.
+        rule: The rule of storms, for its texts.
+        where: The deployment that speaks.
     """
     bounded = Bounded()
     rules, subjects = _shares(storm.rules, bounded), _shares(storm.subjects, bounded)
@@ -48,22 +39,23 @@ def compose_digest(storm: Storm, where: Deployment) -> Notification:
         f"rules: {_named(rules, storm.rule_count)}",
         f"subjects: {_named(subjects, storm.subject_count)}",
     )
-    runbook_url = runbook_address(RUNBOOK, where)
+    steps = tuple(bounded.own_text(step) for step in rule.next_steps)
+    runbook_url = runbook_address(rule.runbook, where)
     return Notification(
         schema_version="1.0",
         alert_id=storm.digest_id,
-        dedup_key=RULE_ID,
+        dedup_key=storm.dedup_key,
         status="update",
         severity=storm.severity,
-        rule_id=RULE_ID,
-        rule_version=1,
-        detector="health",
+        rule_id=rule.id,
+        rule_version=rule.version,
+        detector=rule.detector,
         title=title,
         summary=summary,
         entity=where.service,
         component="alert flow",
         group=where.service,
-        class_=RULE_ID,
+        class_=rule.detector,
         environment=where.environment,
         service=where.service,
         region=where.region,
@@ -85,21 +77,22 @@ def compose_digest(storm: Storm, where: Deployment) -> Notification:
         event_ids=(),
         evidence=Evidence(query=firing_command(where)),
         runbook_url=runbook_url,
-        next_steps=_STEPS,
+        next_steps=steps,
         silence_command=None,
         replay=False,
         notification_reason="storm_digest",
         labels={},
-        annotations={"impact": _IMPACT},
+        annotations={
+            "impact": bounded.own_text(rule.impact),
+            "acknowledge": ack_command(storm.digest_id, where),
+        },
         recent=(),
         version="1.0",
         source="custom",
         id=storm.notification_id,
-        content=content(
-            ("digest", storm.severity, title), (summary,), reasons, _STEPS, runbook_url
-        ),
+        content=content(("digest", storm.severity, title), (summary,), reasons, steps, runbook_url),
         metadata=metadata(
-            storm.digest_id,
+            storm.thread_id,
             summary,
             "alert.digest",
             where.service,

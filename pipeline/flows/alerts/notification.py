@@ -83,10 +83,9 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": 
     `observed`, `threshold`, `baseline` and `recent` are in `unit`; timestamps are RFC 3339 in UTC
     with milliseconds. `truncated` says that a text or a list was cut to its limit.
 
-    `suppressed_count` notifications of this alert were held back since the last one that was told;
-    a silence hid `silenced_count` of them, the page budget the others. `group_members` have joined
-    since then. `actor` acknowledged or resolved it. Of a `digest` the alert fields say what the
-    storm as a whole is.
+    Of this alert the page budget has held `suppressed_count` notifications back, and silences and
+    inhibitions have hidden `silenced_count`. `group_members` have joined it. `actor` acknowledged
+    or resolved it. Of a `digest` the alert fields say what the storm as a whole is.
     """
 
     schema_version: Literal["1.0"]

@@ -35,8 +35,8 @@ class Occasion:
     `notified_at` is when the notification is recorded, which is before it is published.
 
     Attributes:
-        suppressed_count: Notifications of this alert that were held back since the last one told.
-        silenced_count: How many of those a silence hid; the page budget held back the others.
+        suppressed_count: Notifications of this alert that the page budget has held back.
+        silenced_count: Notifications of it that silences and inhibitions have hidden.
         told_severity: What the last notification said, for a rise.
         told_count: What the last notification said, for a tenfold count.
         members: Subjects that have joined the group since the last notification.
@@ -80,11 +80,13 @@ class Storm:
     `rules` and `subjects` are the ones that were held back most, the most first, each with how
     often; `rule_count` and `subject_count` are how many there are in all. `severity` is the highest
     of them. The window is from `starts_at` to before `ends_at`; within it `budget` pages went out.
-    `digest_id` is the same for all digests of one storm, and names it as an alert id does.
+    The storm is an alert like any other, with an id, a key and a thread, and is resolved like one.
     """
 
     notification_id: str
     digest_id: str
+    dedup_key: str
+    thread_id: str
     severity: Severity
     suppressed_count: int
     rules: Sequence[tuple[str, int]]

@@ -34,7 +34,7 @@ _WHY: Final[dict[NotificationReason, str]] = {
     "group": "others have joined it",
     "acknowledged": "somebody has taken it over",
     "resolved": "it is over; no answer is needed",
-    "storm_digest": "more alerts than the page budget lets through",
+    "storm_digest": "more was due than the page budget lets through",
 }
 
 # Of these each takes two of the seven-bit characters, or has none.
@@ -98,6 +98,7 @@ def _digest_lines(record: Notification, digest: Digest, now: datetime) -> list[s
         *_section("Evidence", record.evidence.query or ""),
         "",
         *_section("You get this", _WHY[record.notification_reason]),
+        *_section("Take it over", _acknowledge(record)),
         *_section("Alert id", record.alert_id),
     ]
 
@@ -178,11 +179,15 @@ def _ago(now: datetime, moment: datetime) -> str:
 
 
 def _held_back(record: Notification) -> str:
-    count, silenced = record.suppressed_count, record.silenced_count
-    if not count:
-        return "nothing"
-    by = f", {silenced:,} of them by a silence" if silenced else ""
-    return f"{count:,} notifications of this alert since last told{by}"
+    told = [
+        f"{count:,} {by}"
+        for count, by in (
+            (record.suppressed_count, "by the page budget"),
+            (record.silenced_count, "by silences and inhibitions"),
+        )
+        if count
+    ]
+    return f"of this alert {', '.join(told)}" if told else "nothing"
 
 
 def _ranked(shares: Sequence[Share], count: int) -> list[str]:

@@ -67,7 +67,7 @@ def pagerduty_event(notification: Notification, routing_key: str) -> PagerDutyEv
 
     All notifications of one `dedup_key` have one key at PagerDuty, so an update joins the incident
     and the resolve ends it. It is a digest, so that no subject's name is in it and it is never too
-    long. A storm's digests share a key too; no resolve follows them, a person ends that incident.
+    long.
 
     Args:
         notification: The decoded body of a message on AlertsTopic.
@@ -128,7 +128,7 @@ def _details(record: Notification) -> dict[str, str | int | float | list[str] | 
         "held_back": record.suppressed_count,
         "last_seen_at": record.last_seen_at,
         "region": record.region,
-        "rule": f"{record.rule_id} version {record.rule_version}",
+        "rule": clean(f"{record.rule_id} version {record.rule_version}", _MAX_SOURCE_CHARS),
         "alert_id": record.alert_id,
     }
     return {name: value for name, value in details.items() if value not in (None, "", [])}

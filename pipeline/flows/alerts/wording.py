@@ -72,11 +72,12 @@ def runbook_address(heading: str, where: Deployment) -> str:
 
 def _joined(occasion: Occasion) -> str:
     names = occasion.members[:_MAX_NAMES]
-    others = len(occasion.members) - len(names)
-    shown = f": {', '.join(names)}" if names else ""
-    rest = f" and {others:,} {'other' if others == 1 else 'others'}" if others else ""
-    count = f"{len(occasion.members):,} more" if names else "more"
-    return f"{count} joined{shown}{rest}; {occasion.member_count:,} fire together now"
+    joined = max(occasion.member_count - 1, len(occasion.members))
+    if not names:
+        return f"joined by {joined:,} more"
+    shown = ", ".join(names)
+    others = f" and {joined - len(names):,} more" if joined > len(names) else ""
+    return f"joined by {shown}{others}"
 
 
 def _ended(occasion: Occasion) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from hypothesis import strategies as st
 
 from pipeline.detection.anomaly import Anomaly
-from pipeline.detection.rules import RuleText
+from pipeline.detection.rules import RuleText, default_rules
 from pipeline.flows.alerts.composing import compose
 from pipeline.flows.alerts.notification import Notification
 from pipeline.flows.alerts.occasion import Deployment, Occasion, Storm
@@ -68,6 +68,8 @@ OVER: Final = replace(
 STORM: Final = Storm(
     notification_id="n-9",
     digest_id="0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+    dedup_key="storm_digest#notifications",
+    thread_id="90817263544536271809f0e1d2c3b4a5",
     severity="critical",
     suppressed_count=1240,
     rules=(("static_limit", 1100), ("metric_baseline", 90), ("failed_login_user", 50)),
@@ -79,6 +81,8 @@ STORM: Final = Storm(
     notified_at=NOON,
     budget=20,
 )
+
+STORMS: Final = default_rules().health.storm_digest
 
 hostile = st.text(max_size=60) | st.sampled_from(
     [

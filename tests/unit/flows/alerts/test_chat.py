@@ -14,6 +14,7 @@ from tests.fakes.alerts import cpu_fact
 from tests.unit.flows.alerts.samples import (
     RULE,
     STORM,
+    STORMS,
     WHERE,
     hostile_facts,
     hostile_occasions,
@@ -74,10 +75,10 @@ def test_any_body_is_a_custom_notification_of_amazon_q(fact: Anomaly, occasion: 
 
 
 def test_a_digest_is_a_custom_notification_in_the_thread_of_its_storm() -> None:
-    shown = document(compose_digest(STORM, WHERE))
+    shown = document(compose_digest(STORM, STORMS, WHERE))
 
     CUSTOM_NOTIFICATION.validate(shown)
-    assert shown["metadata"]["threadId"] == STORM.digest_id
+    assert shown["metadata"]["threadId"] == STORM.thread_id
     assert shown["content"]["keywords"] == ["digest", "critical"]
 
 

@@ -25,6 +25,7 @@ from tests.unit.flows.alerts.samples import (
     OVER,
     RULE,
     STORM,
+    STORMS,
     WHERE,
     hostile,
     hostile_facts,
@@ -60,7 +61,7 @@ def test_what_any_fact_makes_keeps_the_published_schema(fact: Anomaly, occasion:
     VALIDATOR.validate(body(notification(fact, RULE, occasion)))
 
 
-@pytest.mark.parametrize("record", [notification(cpu_fact()), compose_digest(STORM, WHERE)])
+@pytest.mark.parametrize("record", [notification(cpu_fact()), compose_digest(STORM, STORMS, WHERE)])
 def test_a_subscriber_reads_back_what_was_written(record: Notification) -> None:
     again = msgspec.json.decode(msgspec.json.encode(record), type=Notification)
 
@@ -68,7 +69,7 @@ def test_a_subscriber_reads_back_what_was_written(record: Notification) -> None:
 
 
 def test_a_digest_keeps_the_published_schema() -> None:
-    VALIDATOR.validate(body(compose_digest(STORM, WHERE)))
+    VALIDATOR.validate(body(compose_digest(STORM, STORMS, WHERE)))
 
 
 @given(hostile_facts, hostile_occasions)
@@ -285,7 +286,7 @@ def test_a_digest_of_anything_is_sent_and_keeps_the_schema(names: list[str], cou
     shares = tuple((name, count) for name in names)
     storm = replace(STORM, rules=shares, subjects=shares, subject_count=len(names) + 7)
 
-    record = compose_digest(storm, WHERE)
+    record = compose_digest(storm, STORMS, WHERE)
 
     VALIDATOR.validate(body(record))
     refuse_what_sns_refuses(

@@ -19,6 +19,7 @@ from tests.unit.flows.alerts.samples import (
     OVER,
     RULE,
     STORM,
+    STORMS,
     WHERE,
     hostile,
     hostile_facts,
@@ -50,7 +51,7 @@ def test_a_resolve_is_told_by_the_subjects_first_word() -> None:
 
 
 def test_a_digest_is_told_by_the_subjects_first_word() -> None:
-    line = subject(compose_digest(STORM, WHERE))
+    line = subject(compose_digest(STORM, STORMS, WHERE))
 
     assert line == "[DIGEST] 1,240 notifications held back in 5 min, 1,100 of static_limit (prod)"
 

@@ -19,6 +19,7 @@ from tests.unit.flows.alerts.samples import (
     OVER,
     RULE,
     STORM,
+    STORMS,
     WHERE,
     hostile_facts,
     hostile_occasions,
@@ -69,7 +70,7 @@ MESSAGES = {
         CPU, occasion=replace(OVER, ended_by="hand", actor="jane", note="host is gone")
     ),
     "unknown_rule": notification(CPU, rule=None),
-    "digest": compose_digest(STORM, WHERE),
+    "digest": compose_digest(STORM, STORMS, WHERE),
 }
 
 
@@ -108,6 +109,15 @@ def test_a_subject_that_cannot_stand_in_a_command_sends_to_the_runbook() -> None
     text = page_text(notification(cpu_fact(subject="jane@example.com")), NOON)
 
     assert "Silence it:   its subject cannot stand in a command; the runbook says how" in text
+
+
+def test_a_digest_of_many_rules_has_at_most_25_lines() -> None:
+    many = tuple((f"rule_{n}", 90 - n) for n in range(30))
+    storm = replace(STORM, rules=many, rule_count=30)
+    steps = ("one", "two", "three", "four", "five")
+    record = msgspec.structs.replace(compose_digest(storm, STORMS, WHERE), next_steps=steps)
+
+    assert len(page_text(record, NOON).splitlines()) == MAX_LINES
 
 
 @pytest.mark.parametrize("record", list(MESSAGES.values()), ids=list(MESSAGES))
