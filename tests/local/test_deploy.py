@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 from pipeline.local.deploy import deploy
 from pipeline.local.deployment import Deployment, EventSourceMapping
 from pipeline.local.endpoint import Endpoint
-from pipeline.local.own_services import OwnServices
 from pipeline.local.intrinsics import TemplateError
+from pipeline.local.own_services import OwnServices
 from pipeline.local.resources.handler import DeployError
 
 EVERYTHING = Path(__file__).with_name("templates") / "everything.yaml"
