@@ -7,7 +7,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.adapters.fact_records import fact_record
 from pipeline.bootstrap import dynamodb_alerts as bootstrap
-from pipeline.flows.alerts.flow import AlertFlow, BatchReport
+from pipeline.flows.alerts.flow import BatchReport
+from pipeline.flows.alerts.workers import alert_flow
 from pipeline.metrics import Metric
 
 logger = Logger()
@@ -17,15 +18,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Turn facts into alerts in their order; report the first that must be delivered again."""
     bootstrap.tracing().follow()
     metrics = bootstrap.alert_metrics()
-    flow = AlertFlow(
-        bootstrap.alert_store(),
-        bootstrap.pager(),
-        bootstrap.clock(),
-        rules=bootstrap.rules().texts(),
-        where=bootstrap.alert_deployment(),
-        ttl=bootstrap.alert_ttl(),
-        worker=context.aws_request_id,
-    )
+    flow = alert_flow(bootstrap.alert_ports(), context.aws_request_id)
     records = [fact_record(one) for one in event["Records"] if one["eventName"] == "INSERT"]
     report = flow.take_batch(records)
     written_at = event["Records"][0]["dynamodb"]["ApproximateCreationDateTime"]

@@ -78,7 +78,7 @@ class Metric(Enum):
     ANOMALIES_FOUND = (
         "AnomaliesFound",
         "Count",
-        ("kinesis_events", "dynamodb_users"),
+        ("kinesis_events", "dynamodb_users", "schedule_alerts"),
         "facts that the batch wrote to AnomaliesTable, repetitions of a redelivery included",
     )
     STRAY_KEYS = (
@@ -104,6 +104,18 @@ class Metric(Enum):
         "Count",
         ("schedule_alerts",),
         "sweeps of the alerts that came to their end; there is one a minute",
+    )
+    CHECKUPS = (
+        "Checkups",
+        "Count",
+        ("schedule_alerts",),
+        "looks at the pipeline itself that came to their end; none for five minutes is an alarm",
+    )
+    EVENT_LAG = (
+        "EventLag",
+        "Milliseconds",
+        ("schedule_alerts",),
+        "for how long the oldest event that waits on the stream has waited, 0 when none does",
     )
     ALERTS_SETTLED = (
         "AlertsSettled",

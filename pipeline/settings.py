@@ -66,9 +66,17 @@ class DynamodbAlertsSettings(_FromEnvironment):
 
 @dataclass(frozen=True, slots=True)
 class ScheduleAlertsSettings(DynamodbAlertsSettings):
-    """Settings of `consumers.schedule_alerts`: those of the alert flow, and its dead letters."""
+    """Settings of `consumers.schedule_alerts`: those of the alert flow, and what it looks at."""
 
     alerts_dead_letter_queue_url: str
+    detector_state_table: str
+    anomalies_table: str
+    event_stream: str
+    event_ttl_days: int
+    onboarding_dead_letter_queue_url: str
+    uploads_dead_letter_queue_url: str
+    thumbnail_dead_letter_queue_url: str
+    analytics_dead_letter_queue_url: str
 
 
 @dataclass(frozen=True, slots=True)

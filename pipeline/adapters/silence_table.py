@@ -76,8 +76,9 @@ class DynamoSilences:
                 self._client.update_item(
                     TableName=self._table,
                     Key=_key(silence_id),
-                    UpdateExpression="ADD hidden :one SET last_hidden_at = :now",
+                    UpdateExpression="ADD #hidden :one SET last_hidden_at = :now",
                     ConditionExpression="attribute_exists(silence_id)",
+                    ExpressionAttributeNames={"#hidden": "hidden"},
                     ExpressionAttributeValues={
                         ":one": {"N": "1"},
                         ":now": {"S": timestamp_text(now)},

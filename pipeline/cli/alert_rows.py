@@ -14,8 +14,8 @@ from pipeline.detection.rules import Rule
 from pipeline.errors import InvalidRecordError
 from pipeline.flows.alerts.alert import Alert, fact_id, notification_id
 from pipeline.flows.alerts.composing import Deployment, compose
-from pipeline.flows.alerts.flow import occasion
 from pipeline.flows.alerts.notification import Notification, NotificationReason
+from pipeline.flows.alerts.telling import occasion
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

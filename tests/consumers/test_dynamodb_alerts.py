@@ -12,9 +12,12 @@ from moto import mock_aws
 
 from consumers import dynamodb_alerts
 from pipeline.adapters.anomaly_items import encode_anomaly
+from pipeline.bootstrap import alerts, schedule_alerts, shared
 from pipeline.bootstrap import dynamodb_alerts as bootstrap
 from pipeline.detection.anomaly import Anomaly
 from pipeline.metrics import Metric
+from tests.fakes.alert_tables import create_tables
+from tests.fakes.alert_world import payment_fact
 from tests.fakes.alerts import cpu_fact
 
 if TYPE_CHECKING:
@@ -35,7 +38,8 @@ class Account(NamedTuple):
     sqs: "SQSClient"
 
     def alerts(self) -> list[dict[str, Any]]:
-        return list(self.dynamodb.scan(TableName="alerts")["Items"])
+        items = self.dynamodb.scan(TableName="alerts")["Items"]
+        return [item for item in items if "alert_id" in item]  # not the ledger's
 
     def messages(self, topic: str) -> list[dict[str, Any]]:
         url = self.sqs.get_queue_url(QueueName=topic)["QueueUrl"]
@@ -47,6 +51,7 @@ class Account(NamedTuple):
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     environment = {
         "ALERTS_TABLE": "alerts",
+        "SILENCES_TABLE": "silences",
         "ALERTS_TOPIC_ARN": TOPIC + "machines",
         "ONCALL_TOPIC_ARN": TOPIC + "people",
         "ENVIRONMENT": "prod",
@@ -72,18 +77,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
 def _account() -> Account:
     account = Account(boto3.client("dynamodb"), boto3.client("sns"), boto3.client("sqs"))
-    account.dynamodb.create_table(
-        TableName="alerts",
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[
-            {"AttributeName": "dedup_key", "KeyType": "HASH"},
-            {"AttributeName": "opened_at", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": "dedup_key", "AttributeType": "S"},
-            {"AttributeName": "opened_at", "AttributeType": "S"},
-        ],
-    )
+    create_tables(account.dynamodb, AlertsTable="alerts", SilencesTable="silences")
     for topic in ("machines", "people"):
         account.sqs.create_queue(QueueName=topic)
         account.sns.create_topic(Name=topic)
@@ -94,9 +88,10 @@ def _account() -> Account:
 
 def forget_environment() -> None:
     """Start over as a new execution environment."""
-    for function in vars(bootstrap).values():
-        if hasattr(function, "cache_clear"):
-            function.cache_clear()
+    for module in (alerts, bootstrap, schedule_alerts, shared):
+        for function in vars(module).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
 
 
 def inserted(fact: Anomaly, number: str, **changes: object) -> dict[str, Any]:
@@ -143,8 +138,8 @@ def test_a_batch_that_comes_again_publishes_nothing(account: Account) -> None:
 
 def test_an_outage_reports_the_first_record_that_failed_and_stops(account: Account) -> None:
     first = inserted(cpu_fact(), "101")
-    second = inserted(cpu_fact(subject="web-8/cpu_usage"), "102")
-    third = inserted(cpu_fact(subject="web-9/cpu_usage"), "103")
+    second = inserted(payment_fact(8), "102")
+    third = inserted(payment_fact(9), "103")
     dynamodb_alerts.handler({"Records": [first]}, CONTEXT)
     account.sns.delete_topic(TopicArn=TOPIC + "machines")
 
@@ -227,9 +222,7 @@ def test_a_batch_cut_short_counts_what_was_taken(
     account.sns.delete_topic(TopicArn=TOPIC + "machines")
     capsys.readouterr()
 
-    dynamodb_alerts.handler(
-        {"Records": [first, inserted(cpu_fact(subject="web-8/cpu_usage"), "102")]}, CONTEXT
-    )
+    dynamodb_alerts.handler({"Records": [first, inserted(payment_fact(8), "102")]}, CONTEXT)
 
     line = metric_line(capsys)
     assert (line["FactsTaken"], line["BatchesRetried"]) == ([1], [1])

@@ -10,7 +10,9 @@ from moto import mock_aws
 
 from pipeline.adapters.alert_store import DynamoAlertStore
 from pipeline.adapters.aws import CLIENT_CONFIG
-from pipeline.ports import AlertRow, AlertStore
+from pipeline.detection.alerting import Firing
+from pipeline.ports import AlertKey, AlertRow, AlertStore
+from tests.fakes.alert_tables import create_tables
 from tests.fakes.alerts import NOON, FakeAlertStore
 
 if TYPE_CHECKING:
@@ -36,18 +38,7 @@ def _client_with_table() -> "DynamoDBClient":
         aws_secret_access_key="testing",
         config=CLIENT_CONFIG,
     )
-    client.create_table(
-        TableName="alerts",
-        AttributeDefinitions=[
-            {"AttributeName": "dedup_key", "AttributeType": "S"},
-            {"AttributeName": "opened_at", "AttributeType": "S"},
-        ],
-        KeySchema=[
-            {"AttributeName": "dedup_key", "KeyType": "HASH"},
-            {"AttributeName": "opened_at", "KeyType": "RANGE"},
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    create_tables(client, AlertsTable="alerts")
     return client
 
 
@@ -103,6 +94,59 @@ def test_the_repetition_of_a_write_that_happened_is_a_success(
     assert store.write("cpu#web-7", NOON, b"same", SHOWN, replaces=replaces)
 
     assert store.latest("cpu#web-7") == AlertRow(b"same", replaces + 1)
+
+
+def test_the_alert_of_a_time_is_the_newest_that_was_opened_by_then(store: AlertStore) -> None:
+    for hours in (0, 1, 2):
+        opened_at = NOON + timedelta(hours=hours)
+        store.write("cpu#web-7", opened_at, str(hours).encode(), SHOWN, replaces=0)
+
+    moments = [NOON - timedelta(minutes=1), NOON, NOON + timedelta(minutes=90)]
+
+    assert [store.before("cpu#web-7", moment) for moment in moments] == [
+        None,
+        AlertRow(b"0", 1),
+        AlertRow(b"1", 1),
+    ]
+
+
+def test_an_alert_is_read_by_its_key(store: AlertStore) -> None:
+    store.write("cpu#web-7", NOON, b"one", SHOWN, replaces=0)
+    store.write("cpu#web-7", NOON + timedelta(hours=1), b"two", SHOWN, replaces=0)
+
+    assert store.read(AlertKey("cpu#web-7", NOON)) == AlertRow(b"one", 1)
+    assert store.read(AlertKey("cpu#web-8", NOON)) is None
+
+
+def test_what_is_due_comes_first_things_first(store: AlertStore) -> None:
+    def write(name: str, status: str, due_at: str) -> None:
+        store.write(name, NOON, b"{}", {"status": status, "due_at": due_at}, replaces=0)
+
+    write("late", "firing", "2026-03-01T11:59:00.000000Z")
+    write("now", "firing", "2026-03-01T12:00:00.000000Z")
+    write("over", "resolved", "2026-03-01T11:58:00.000000Z")
+    write("later", "firing", "2026-03-01T12:00:00.000001Z")
+    write("settled", "resolved", "")
+
+    due = store.due(NOON, 10)
+
+    assert [key.dedup_key for key in due] == ["over", "late", "now"]
+    assert due[0] == AlertKey("over", NOON)
+    assert [key.dedup_key for key in store.due(NOON, 1)] == ["over"]
+
+
+def test_what_fires_about_a_source_is_found(store: AlertStore) -> None:
+    shown: dict[str, str | int] = {"severity": "high", "rule_id": "static_limit"}
+    firing = shown | {"firing_source": "web-7"}
+    store.write("a", NOON, b"{}", firing | {"subject": "web-7/cpu"}, replaces=0)
+    store.write("b", NOON, b"{}", shown | {"firing_source": ""}, replaces=0)
+    store.write("c", NOON, b"{}", firing | {"firing_source": "web-8"}, replaces=0)
+
+    found = store.firing("web-7")
+
+    assert found == [
+        Firing(rule_id="static_limit", subject="web-7/cpu", source="web-7", severity="high")
+    ]
 
 
 @mock_aws

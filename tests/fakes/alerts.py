@@ -1,13 +1,17 @@
 """Alert rows, topics and a clock in memory, with faults as inputs."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
-from pipeline.detection.anomaly import Anomaly, timestamp_text
+from pipeline.detection.alerting import Firing
+from pipeline.detection.anomaly import Anomaly, Severity, timestamp_text
 from pipeline.errors import InvalidRecordError, RetryableError
-from pipeline.ports import AlertRow, Topic
+from pipeline.flows.alerts.ports import Held, Spent, Statement, Window
+from pipeline.flows.alerts.silence import Silence, SilenceRow
+from pipeline.ports import AlertKey, AlertRow, Topic
 
 Fault = Literal["throttle", "lost reply", "crash before", "crash after"]
 FAULTS: tuple[Fault, ...] = ("throttle", "lost reply", "crash before", "crash after")
@@ -83,7 +87,49 @@ class FakeAlertStore:
         """Read the newest alert of a dedup key."""
         fault = self.faults.before("latest")
         self.faults.after("latest", fault)
-        keys = [key for key in self.rows if key[0] == dedup_key]
+        return self._newest(dedup_key, "~")
+
+    def before(self, dedup_key: str, moment: datetime) -> AlertRow | None:
+        """Read the newest alert that was opened at a moment or before it."""
+        fault = self.faults.before("before")
+        self.faults.after("before", fault)
+        return self._newest(dedup_key, timestamp_text(moment))
+
+    def read(self, key: AlertKey) -> AlertRow | None:
+        """Read one alert."""
+        fault = self.faults.before("read")
+        self.faults.after("read", fault)
+        row = self.rows.get((key.dedup_key, timestamp_text(key.opened_at)))
+        return row and AlertRow(row.document, row.version)
+
+    def due(self, now: datetime, limit: int) -> Sequence[AlertKey]:
+        """Return the alerts whose `due_at` has come."""
+        fault = self.faults.before("due")
+        self.faults.after("due", fault)
+        found = sorted(
+            (str(row.attributes["due_at"]), AlertKey(key, datetime.fromisoformat(opened_at)))
+            for (key, opened_at), row in self.rows.items()
+            if str(row.attributes.get("due_at", "~")) <= timestamp_text(now)
+        )
+        return [key for _, key in found[:limit]]
+
+    def firing(self, source: str) -> Sequence[Firing]:
+        """Return the alerts about a source that fire."""
+        fault = self.faults.before("firing")
+        self.faults.after("firing", fault)
+        return [
+            Firing(
+                rule_id=str(row.attributes["rule_id"]),
+                subject=str(row.attributes.get("subject", "")),
+                source=source,
+                severity=row.attributes["severity"],  # type: ignore[arg-type]  # as it was written
+            )
+            for row in self.rows.values()
+            if row.attributes.get("firing_source") == source
+        ]
+
+    def _newest(self, dedup_key: str, opened_by: str) -> AlertRow | None:
+        keys = [key for key in self.rows if key[0] == dedup_key and key[1] <= opened_by]
         row = self.rows[max(keys)] if keys else None
         return row and AlertRow(row.document, row.version)
 
@@ -109,6 +155,123 @@ class FakeAlertStore:
             return True
         self.faults.after("write", fault)
         return current == row
+
+
+@dataclass
+class Account:
+    """A window of the ledger."""
+
+    window: Window
+    lead: AlertKey
+    used: int = 0
+    held: int = 0
+    told: int = 0
+    due_at: datetime | None = None
+    rules: Counter[str] = field(default_factory=Counter)
+    severities: Counter[Severity] = field(default_factory=Counter)
+    subjects: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class FakeLedger:
+    """`Ledger` in memory."""
+
+    faults: Faults = field(default_factory=Faults)
+    accounts: dict[tuple[str, datetime], Account] = field(default_factory=dict)
+
+    def spend(self, window: Window, lead: AlertKey) -> Spent:
+        """Count a notification."""
+        fault = self.faults.before("spend")
+        key = (window.account, window.starts_at)
+        account = self.accounts.setdefault(key, Account(window, lead))
+        account.used += 1
+        self.faults.after("spend", fault)
+        return Spent(account.used, account.lead)
+
+    def hold(self, window: Window, held: Held, now: datetime) -> None:
+        """Count a notification that is held back."""
+        fault = self.faults.before("hold")
+        account = self.accounts[window.account, window.starts_at]
+        account.held += 1
+        account.rules[held.rule_id] += 1
+        account.severities[held.severity] += 1
+        if account.held <= 50:
+            account.subjects[held.subject] += 1
+        account.due_at = account.due_at or now
+        self.faults.after("hold", fault)
+
+    def due(self, now: datetime, limit: int) -> Sequence[Statement]:
+        """Return the windows that are due."""
+        fault = self.faults.before("due windows")
+        self.faults.after("due windows", fault)
+        return [
+            Statement(
+                one.window,
+                one.lead,
+                one.held,
+                one.told,
+                dict(one.rules),
+                dict(one.severities),
+                dict(one.subjects),
+            )
+            for one in self.accounts.values()
+            if one.due_at and one.due_at <= now
+        ][:limit]
+
+    def tell(self, statement: Statement, due_at: datetime | None) -> None:
+        """Note what has been told."""
+        fault = self.faults.before("tell")
+        account = self.accounts[statement.window.account, statement.window.starts_at]
+        account.told = statement.held
+        if due_at or account.held == statement.held:
+            account.due_at = due_at
+        self.faults.after("tell", fault)
+
+
+@dataclass
+class FakeSilences:
+    """`Silences` in memory."""
+
+    faults: Faults = field(default_factory=Faults)
+    rows: dict[str, SilenceRow] = field(default_factory=dict)
+
+    def all(self) -> Sequence[SilenceRow]:
+        """Read every row."""
+        fault = self.faults.before("silences")
+        self.faults.after("silences", fault)
+        return [self.rows[key] for key in sorted(self.rows)]
+
+    def add(self, silence: Silence) -> None:
+        """Write a silence."""
+        self.rows[silence.silence_id] = SilenceRow(silence=silence)
+
+    def remove(self, silence_id: str) -> bool:
+        """Delete a silence."""
+        return self.rows.pop(silence_id, None) is not None
+
+    def count_hidden(self, silence_id: str, now: datetime) -> None:
+        """Count a notification that a silence hid."""
+        fault = self.faults.before("count hidden")
+        if silence_id in self.rows:
+            row = self.rows[silence_id]
+            self.rows[silence_id] = SilenceRow(
+                silence=row.silence, hidden=row.hidden + 1, last_hidden_at=now
+            )
+        self.faults.after("count hidden", fault)
+
+
+@dataclass
+class FakeDeadLetters:
+    """`DeadLetters` in memory."""
+
+    faults: Faults = field(default_factory=Faults)
+    kept: list[tuple[str, str]] = field(default_factory=list)
+
+    def put(self, body: str, reason: str) -> None:
+        """Keep a notification."""
+        fault = self.faults.before("bury")
+        self.kept.append((body, reason))
+        self.faults.after("bury", fault)
 
 
 class Sent(NamedTuple):

@@ -51,6 +51,13 @@ DONE_BY_LAMBDA: Final[dict[str, set[Grant]]] = {
         ("dynamodb:GetShardIterator", "AnomaliesTable", "stream/"),
         ("dynamodb:ListStreams", "AnomaliesTable", "stream/"),
     },
+    "schedule_alerts": {
+        *LOG_TRACE_KEY,
+        ("logs:CreateLogStream", "ScheduleAlertsLogGroup", ""),
+        ("logs:PutLogEvents", "ScheduleAlertsLogGroup", ""),
+        # The consumer sends there, too; a failed invocation needs it as well.
+        ("sqs:SendMessage", "AlertsDeadLetterQueue", ""),
+    },
     "dynamodb_users": {
         *ON_FAILURE,
         *LOG_TRACE_KEY,
@@ -88,6 +95,41 @@ DONE_BY_LAMBDA: Final[dict[str, set[Grant]]] = {
         ("sqs:GetQueueAttributes", "ThumbnailQueue", ""),
         ("sqs:ReceiveMessage", "ThumbnailQueue", ""),
         ("s3:ListBucket", "ContentBucket", ""),
+    },
+    "schedule_analytics": {
+        *LOG_TRACE_KEY,
+        ("logs:CreateLogStream", "ScheduleAnalyticsLogGroup", ""),
+        ("logs:PutLogEvents", "ScheduleAnalyticsLogGroup", ""),
+        ("sqs:SendMessage", "AnalyticsDeadLetterQueue", ""),
+        # Source: Amazon Athena User Guide, "Configure access to databases and tables in the AWS
+        # Glue Data Catalog" and "Control access to Amazon S3 from Athena": what Athena does with
+        # the rights of who starts a query. A new partition is told to the catalog.
+        *(
+            (f"glue:{action}", *place)
+            for action in (
+                "BatchCreatePartition",
+                "GetDatabase",
+                "GetPartition",
+                "GetPartitions",
+                "GetTable",
+            )
+            for place in (("catalog", ""), ("AnalyticsDatabase", ""), ("AnalyticsDatabase", "*"))
+        ),
+        ("s3:GetBucketLocation", "LakeBucket", ""),
+        ("s3:GetObject", "LakeBucket", "events/"),
+        *(
+            (f"s3:{action}", "LakeBucket", folder)
+            for action in ("AbortMultipartUpload", "GetObject", "PutObject")
+            for folder in ("compacted/", "query-results/")
+        ),
+    },
+    "athena_analytics": {
+        *LOG_TRACE_KEY,
+        ("logs:CreateLogStream", "AthenaAnalyticsLogGroup", ""),
+        ("logs:PutLogEvents", "AthenaAnalyticsLogGroup", ""),
+        ("sqs:SendMessage", "AnalyticsDeadLetterQueue", ""),
+        # Source: Amazon Athena API Reference, GetQueryResults: needs s3:GetObject of the result.
+        ("s3:GetObject", "LakeBucket", "query-results/"),
     },
 }
 
@@ -174,7 +216,7 @@ def test_each_statement_for_a_service_says_on_whose_behalf() -> None:
         )
     ]
 
-    assert len(for_services) == 6 + len(ROLES)
+    assert len(for_services) == 8 + len(ROLES)
     assert unbound == []
 
 

@@ -11,6 +11,7 @@ KEY = {"Fn::GetAtt": ["EncryptionKey", "Arn"]}
 TABLES = {
     "ActivitiesTable": ("user_id", "event_key"),
     "AlertsTable": ("dedup_key", "opened_at"),
+    "AnalyticsJobsTable": ("query", "period"),
     "AnomaliesTable": ("dedup_key", "fact_key"),
     "AuditTable": ("user_id", "change_key"),
     "DetectorStateTable": ("state_key", "shard_id"),
@@ -18,6 +19,7 @@ TABLES = {
     "ImagesTable": ("image_key", "version"),
     "MetricsTable": ("series_day", "event_key"),
     "ProfilesTable": ("user_id",),
+    "SilencesTable": ("scope", "silence_id"),
     "TransactionsTable": ("transaction_id", "event_key"),
     "UsersTable": ("user_id",),
 }
@@ -69,6 +71,19 @@ def test_images_are_found_by_user() -> None:
     assert index["IndexName"] == "by_user"
     assert keys(index["KeySchema"]) == ("user_id", "uploaded_at")
     assert index["OnDemandThroughput"] == ON_DEMAND_CAP
+
+
+def test_alerts_are_found_without_a_scan() -> None:
+    indexes = model.resources("AWS::DynamoDB::Table")["AlertsTable"]["GlobalSecondaryIndexes"]
+
+    assert {index["IndexName"]: keys(index["KeySchema"]) for index in indexes} == {
+        "by_status": ("status", "due_at"),
+        "by_day": ("day", "opened_at"),
+        "by_rule": ("rule_id", "opened_at"),
+        "by_subject": ("subject", "opened_at"),
+        "by_firing_source": ("firing_source", "opened_at"),
+    }
+    assert [index["OnDemandThroughput"] for index in indexes] == [ON_DEMAND_CAP] * 5
 
 
 def test_uploads_are_reported_to_event_bridge() -> None:

@@ -4,10 +4,12 @@ import pytest
 
 from pipeline.errors import SettingsError
 from pipeline.settings import (
+    AnalyticsSettings,
     DynamodbAlertsSettings,
     DynamodbUsersSettings,
     KinesisEventsSettings,
     S3UploadsSettings,
+    ScheduleAlertsSettings,
     SqsOnboardingSettings,
     SqsThumbnailsSettings,
 )
@@ -30,6 +32,8 @@ ENVIRONMENT = {
     "ALERT_TTL_DAYS": "400",
     "RUNBOOK_URL": "https://example.org/runbook",
     "STACK_NAME": "shop-prod",
+    "SILENCES_TABLE": "silences",
+    "ALERTS_DEAD_LETTER_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/dead",
     "USERS_TABLE": "users",
     "AUDIT_TABLE": "audit",
     "AUDIT_TTL_DAYS": "365",
@@ -74,28 +78,34 @@ def test_variables_of_other_functions_are_no_matter() -> None:
     [
         KinesisEventsSettings,
         DynamodbAlertsSettings,
+        ScheduleAlertsSettings,
         DynamodbUsersSettings,
         SqsOnboardingSettings,
         S3UploadsSettings,
         SqsThumbnailsSettings,
+        AnalyticsSettings,
     ],
     ids=[
         "kinesis_events",
         "dynamodb_alerts",
+        "schedule_alerts",
         "dynamodb_users",
         "sqs_onboarding",
         "s3_uploads",
         "sqs_thumbnails",
+        "analytics",
     ],
 )
 def test_no_setting_has_a_default(
     settings: type[
         KinesisEventsSettings
         | DynamodbAlertsSettings
+        | ScheduleAlertsSettings
         | DynamodbUsersSettings
         | SqsOnboardingSettings
         | S3UploadsSettings
         | SqsThumbnailsSettings
+        | AnalyticsSettings
     ],
 ) -> None:
     for field in dataclasses.fields(settings):

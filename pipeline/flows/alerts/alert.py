@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from pipeline.detection.alerting import Timers
 from pipeline.detection.anomaly import Anomaly, Severity, timestamp_text
 from pipeline.flows.alerts.notification import Notification, NotificationReason
 from pipeline.ports import Topic
@@ -22,9 +23,6 @@ MAX_EVENT_IDS: Final = 10
 MAX_DELIVERIES: Final = 32
 TENFOLD: Final = 10
 
-QUIET: Final = timedelta(hours=1)
-"""How long an alert of kind event goes on without news before the next incident is another one."""
-
 _RANK: Final[dict[Severity, int]] = {"info": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
 
 
@@ -33,6 +31,7 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
 
     notification: Notification
     delivered: tuple[Topic, ...] = ()
+    recorded_at: datetime | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +41,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     topic: Topic
     message_id: str
     delivered_at: datetime
+    reason: NotificationReason | None = None
 
 
 class Hand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,8 +63,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `taken_at` is when the alert flow last heard of it and `told_at` when people last did, both by
     the clock. `untold` is why they should hear of it once nothing hides it; that is looked at again
-    at `check_at`. `suppressed_count` is the number of notifications that were held back since the
-    last one that was told. `closed` says that a person ended it.
+    at `check_at`. `suppressed_count` and `silenced_count` say how many notifications were held back
+    for a digest, and hidden by silences and inhibitions. `told_severity` and `told_count` are what
+    people last heard. `closed` says that a person ended it, `quiet` that quiet did. `undelivered`
+    names notifications that went to the dead letters.
     """
 
     alert_id: str
@@ -95,8 +97,19 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     untold: NotificationReason | None = None
     check_at: datetime | None = None
     suppressed_count: int = 0
+    silenced_count: int = 0
+    told_severity: Severity | None = None
+    told_count: int | None = None
     acknowledged: Hand | None = None
     closed: Hand | None = None
+    quiet: bool = False
+    group: str = ""
+    undelivered: tuple[str, ...] = ()
+
+    @property
+    def is_paged(self) -> bool:
+        """Whether it has had a notification of its own, delivered or on its way."""
+        return bool(self.outbox or self.deliveries)
 
 
 class Transition(NamedTuple):
@@ -106,23 +119,63 @@ class Transition(NamedTuple):
     reason: NotificationReason | None
 
 
-def transition(before: Alert | None, fact: Anomaly, now: datetime) -> Transition | None:
-    """Apply a fact to the newest alert of its `dedup_key`; None when it changes nothing.
+def transition(
+    before: Alert | None, fact: Anomaly, now: datetime, timers: Timers
+) -> Transition | None:
+    """Apply a fact to an alert of its `dedup_key`; None when it changes nothing.
 
     Facts of one incident may come from two shards, so an incident may be seen to clear before it
-    is seen to open: it then makes an alert that is over from the start and is told once.
+    is seen to open: it then makes an alert that is over from the start and is told once. A fact
+    that comes late joins the alert of its time, and nobody is told because of it.
+
+    Args:
+        before: The newest alert, or the one that `covers` the fact's time; None for none.
+        fact: The fact.
+        now: The time of day.
+        timers: Those of the fact's rule.
     """
     if before is None:
-        return _opened(None, fact, now)
+        return _opened(None, fact, now, timers)
     if fact_id(fact) in before.facts:
         return None
     if fact.opened_at in before.ended:
         return Transition(_remember(before, fact), None)
-    if not before.firing or _is_after_quiet(before, fact):
-        return _opened(before, fact, now)
-    if fact.edge == "cleared":
-        return _cleared(before, fact)
-    return _joined(before, fact)
+    if before.firing and not _is_after_quiet(before, fact, timers):
+        change = _cleared(before, fact) if fact.edge == "cleared" else _joined(before, fact)
+        return Transition(msgspec.structs.replace(change.alert, taken_at=now), change.reason)
+    if covers(before, fact, timers):
+        return Transition(_late(before, fact), None)
+    return _opened(before, fact, now, timers)
+
+
+def covers(alert: Alert, fact: Anomaly, timers: Timers) -> bool:
+    """Tell whether a fact belongs to the time of an alert that is over, as no news.
+
+    What is worse than people were told is news whenever it comes. Of an alert that a person has
+    ended, only the end of its incident is none.
+    """
+    if alert.firing or alert.ends_at is None:
+        return False
+    if alert.closed:
+        return fact.edge == "cleared" and fact.opened_at <= alert.incident_at
+    if _RANK[fact.severity] > _RANK[alert.severity]:
+        return False
+    if fact.kind == "state":
+        return alert.starts_at <= fact.opened_at < alert.ends_at
+    slack_s = timers.quiet_s if fact.edge == "opened" else 0
+    return alert.starts_at <= fact.occurred_at <= alert.ends_at + timedelta(seconds=slack_s)
+
+
+def is_late(newest: Alert, fact: Anomaly) -> bool:
+    """Tell whether a fact is from before the newest alert, so that an older one may cover it."""
+    return fact.opened_at < newest.starts_at and fact.opened_at not in newest.ended
+
+
+def notification_key(alert: Alert, fact: Anomaly, reason: NotificationReason) -> str:
+    """Return what tells a notification from others of its alert and reason."""
+    if reason in {"repeat", "group"} and alert.told_at:  # the same fact, told again and again
+        return f"{fact.fact_key}#{timestamp_text(alert.told_at)}"
+    return fact.fact_key
 
 
 def alert_id(fact: Anomaly) -> str:
@@ -137,7 +190,12 @@ def fact_id(fact: Anomaly) -> str:
 
 def notification_id(alert: Alert, reason: NotificationReason, fact: Anomaly) -> str:
     """Return the id of the notification that a fact causes."""
-    return _digest(alert.alert_id, reason, fact.fact_key, length=32)
+    return _digest(alert.alert_id, reason, notification_key(alert, fact, reason), length=32)
+
+
+def digest_id(alert: Alert, mark: str) -> str:
+    """Return the id of a notification that tells of others; `mark` says of which."""
+    return _digest(alert.alert_id, "digest", mark, length=32)
 
 
 def thread_id(alert: Alert) -> str:
@@ -175,13 +233,13 @@ def with_delivery(alert: Alert, delivery: Delivery) -> Alert | None:
     )
 
 
-def _opened(previous: Alert | None, fact: Anomaly, now: datetime) -> Transition:
+def _opened(previous: Alert | None, fact: Anomaly, now: datetime, timers: Timers) -> Transition:
     opened_at = fact.opened_at
     if previous is not None:
         opened_at = max(opened_at, previous.opened_at + timedelta(microseconds=1))
     over = fact.edge == "cleared"
     alert = Alert(
-        alert_id=alert_id(fact),
+        alert_id=_digest(fact.dedup_key, timestamp_text(opened_at), length=32),
         dedup_key=fact.dedup_key,
         opened_at=opened_at,
         starts_at=fact.opened_at,
@@ -198,14 +256,26 @@ def _opened(previous: Alert | None, fact: Anomaly, now: datetime) -> Transition:
         event_ids=(fact.event_id,),
         facts=previous.facts if previous else (),
         ended=_ended(previous.ended if previous else (), fact),
+        taken_at=now,
+        group=timers.group(fact, fact.severity),
     )
     return Transition(_remember(alert, fact), "resolved" if over else "first")
 
 
-def _is_after_quiet(before: Alert, fact: Anomaly) -> bool:
+def _is_after_quiet(before: Alert, fact: Anomaly, timers: Timers) -> bool:
     """Whether an incident of kind event, which nothing clears, opens long after the last one."""
     is_opening = fact.kind == "event" and fact.edge == "opened"
-    return is_opening and fact.occurred_at - before.last_seen_at > QUIET
+    return is_opening and fact.occurred_at - before.last_seen_at > timedelta(seconds=timers.quiet_s)
+
+
+def _late(before: Alert, fact: Anomaly) -> Alert:
+    """Take in a fact of a time that is over: counted and remembered, nothing else changes."""
+    return msgspec.structs.replace(
+        _remember(before, fact),
+        count=before.count + _gained(before, fact),
+        ended=_ended(before.ended, fact),
+        event_ids=_event_ids(before, fact),
+    )
 
 
 def _cleared(before: Alert, fact: Anomaly) -> Transition:
@@ -225,8 +295,10 @@ def _cleared(before: Alert, fact: Anomaly) -> Transition:
         incident_count=before.incident_count + gained,
         fact=fact,
         event_ids=_event_ids(before, fact),
+        untold=None,
+        check_at=None,
     )
-    return Transition(alert, "resolved")
+    return Transition(alert, "resolved" if before.told_at or before.is_paged else None)
 
 
 def _joined(before: Alert, fact: Anomaly) -> Transition:

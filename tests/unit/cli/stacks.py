@@ -14,8 +14,10 @@ from pipeline.adapters.anomaly_items import encode_anomaly
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.rules import default_rules
 from pipeline.flows.alerts.composing import Deployment
-from pipeline.flows.alerts.flow import AlertFlow
-from tests.fakes.alerts import FakeClock, FakePager
+from pipeline.flows.alerts.telling import RecentSilences
+from pipeline.flows.alerts.workers import AlertPorts, alert_flow
+from tests.fakes.alert_tables import create_tables
+from tests.fakes.alerts import FakeClock, FakeLedger, FakePager, FakeSilences
 
 STACK = "streamwarden-prod"
 
@@ -27,8 +29,6 @@ OUTPUTS = {
     "RunbookAddress": "https://docs.example/operations",
 }
 
-_KEYS = {"alerts": ("dedup_key", "opened_at"), "anomalies": ("dedup_key", "fact_key")}
-
 
 class Deployed(NamedTuple):
     """Clients of the account that the stack is in."""
@@ -38,15 +38,18 @@ class Deployed(NamedTuple):
 
     def page(self, facts: Sequence[Anomaly], pager: FakePager | None = None) -> None:
         """Store facts and let the alert flow make alerts of them, as the functions do."""
-        flow = AlertFlow(
-            DynamoAlertStore(self.dynamodb, "alerts"),
-            pager or FakePager(),
-            FakeClock(),
-            rules=default_rules().texts(),
+        clock = FakeClock()
+        ports = AlertPorts(
+            store=DynamoAlertStore(self.dynamodb, "alerts"),
+            pager=pager or FakePager(),
+            ledger=FakeLedger(),
+            silences=RecentSilences(FakeSilences(), clock),
+            clock=clock,
+            rules=default_rules(),
             where=Deployment("streamwarden", "prod", "eu-central-1", "https://docs.example", "a"),
             ttl=timedelta(days=180),
-            worker="worker",
         )
+        flow = alert_flow(ports, "worker")
         for fact in facts:
             self.dynamodb.put_item(TableName="anomalies", Item=encode_anomaly(fact, 2_000_000_000))
             flow.take(fact)
@@ -58,16 +61,7 @@ def deployed() -> Iterator[Deployed]:
     with mock_aws():
         session: Any = boto3.Session("test", "test", region_name="eu-central-1")
         account = Deployed(session.client("dynamodb"), session.client("s3"))
-        for name, keys in _KEYS.items():
-            account.dynamodb.create_table(
-                TableName=name,
-                BillingMode="PAY_PER_REQUEST",
-                KeySchema=[
-                    {"AttributeName": key, "KeyType": role}
-                    for key, role in zip(keys, ("HASH", "RANGE"), strict=True)
-                ],
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            )
+        create_tables(account.dynamodb, AlertsTable="alerts", AnomaliesTable="anomalies")
         template = {
             "Resources": {
                 "Lake": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "lake"}}

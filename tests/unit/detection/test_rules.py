@@ -123,6 +123,7 @@ def test_the_texts_of_every_rule_are_found_by_its_id() -> None:
         "pipeline_poison_record",
         "pipeline_fact_defect",
         "pipeline_user_refused",
+        "storm_digest",
     ]
     assert texts["pipeline_stray_key"].runbook == "Stray key"
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.detection.anomaly import Anomaly, Kind
+from pipeline.detection.rules import default_rules
 from pipeline.flows.alerts.alert import (
     MAX_DELIVERIES,
     MAX_EVENT_IDS,
@@ -13,8 +14,10 @@ from pipeline.flows.alerts.alert import (
     alert_id,
     transition,
 )
+from pipeline.flows.alerts.telling import heard
 from tests.fakes.alerts import NOON, cpu_fact
 
+TIMERS = default_rules().timers("transaction_amount")
 OPENED = cpu_fact()
 ESCALATED = cpu_fact(edge="escalated", event_id="e-2", severity="critical", count=9)
 CLEARED = cpu_fact(edge="cleared", event_id="e-3", occurred_at=NOON, count=9)
@@ -23,9 +26,9 @@ CLEARED = cpu_fact(edge="cleared", event_id="e-3", occurred_at=NOON, count=9)
 def applied(*facts: Anomaly) -> tuple[Alert, list[str]]:
     alert, reasons = None, []
     for fact in facts:
-        change = transition(alert, fact, NOON)
+        change = transition(alert, fact, NOON, TIMERS)
         if change:
-            alert = change.alert
+            alert = heard(change.alert, NOON) if change.reason else change.alert
             reasons += [change.reason] if change.reason else []
     assert alert is not None
     return alert, list(reasons)

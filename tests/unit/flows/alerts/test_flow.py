@@ -1,38 +1,18 @@
 import json
 from collections import Counter
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 import pytest
 
-from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.rules import default_rules
-from pipeline.errors import InvalidRecordError, RetryableError
-from pipeline.flows.alerts.composing import Deployment
-from pipeline.flows.alerts.flow import LEASE, AlertFlow, FactRecord
-from tests.fakes.alerts import (
-    FAULTS,
-    NOON,
-    CrashError,
-    FakeAlertStore,
-    FakeClock,
-    FakePager,
-    Fault,
-    Faults,
-    Sent,
-    cpu_fact,
-)
+from pipeline.errors import RetryableError
+from pipeline.flows.alerts.outbox import LEASE
+from tests.fakes.alert_world import World, payment_fact, record, unreadable
+from tests.fakes.alerts import FAULTS, NOON, CrashError, Fault, cpu_fact
 
-WHERE = Deployment(
-    service="streamwarden",
-    environment="prod",
-    region="eu-west-1",
-    runbook_url="https://runbooks.example.com/operations.md",
-    alerts_table="alerts",
-)
 OPENED = cpu_fact()
-CALLS_OF_HISTORY = 18
+CALLS_OF_HISTORY = 24
 ESCALATED = cpu_fact(
     edge="escalated",
     event_id="e-2",
@@ -42,56 +22,6 @@ ESCALATED = cpu_fact(
 )
 CLEARED = cpu_fact(edge="cleared", event_id="e-3", occurred_at=NOON, count=9, observed=41.0)
 AGAIN = cpu_fact(opened_at=NOON, occurred_at=NOON, event_id="e-4")
-
-
-class World:
-    """One account with as many workers as a test asks for."""
-
-    def __init__(self) -> None:
-        self.faults = Faults()
-        self.store = FakeAlertStore(self.faults)
-        self.pager = FakePager(self.faults)
-        self.clock = FakeClock()
-        self.workers = 0
-
-    def worker(self) -> AlertFlow:
-        self.workers += 1
-        return AlertFlow(
-            self.store,
-            self.pager,
-            self.clock,
-            rules=default_rules().texts(),
-            where=WHERE,
-            ttl=timedelta(days=30),
-            worker=f"request-{self.workers}",
-        )
-
-    def take(self, *facts: Anomaly) -> None:
-        for fact in facts:
-            self.worker().take(fact)
-
-    @property
-    def told(self) -> list[tuple[str, str]]:
-        """Reason and severity of each machine record, in order."""
-        return [(page["notification_reason"], page["severity"]) for page in self.pages]
-
-    @property
-    def pages(self) -> list[dict[str, Any]]:
-        return [json.loads(sent.body) for sent in self.on("alerts")]
-
-    def on(self, topic: str) -> list[Sent]:
-        return [sent for sent in self.pager.sent if sent.topic == topic]
-
-
-def record(fact: Anomaly, number: str = "1") -> FactRecord:
-    return FactRecord(number, fact.dedup_key, fact.fact_key, NOON, lambda: fact)
-
-
-def unreadable(number: str) -> FactRecord:
-    def read() -> Anomaly:
-        raise InvalidRecordError("not an anomaly")
-
-    return FactRecord(number, "cpu#web-9", "2026-03-01#e#opened", NOON, read)
 
 
 @pytest.fixture
@@ -207,14 +137,14 @@ def test_the_page_waits_in_the_row_while_sns_is_down(world: World) -> None:
     with pytest.raises(RetryableError):
         world.take(OPENED)
     (row,) = world.store.rows.values()
-    assert row.attributes["next_attempt_at"] == "2026-03-01T12:00:30.000000Z"
+    assert row.attributes["due_at"] == "2026-03-01T12:00:30.000000Z"
     world.faults.strike = lambda _, __: None
 
     world.take(OPENED)
 
     assert world.told == [("first", "high")]
     (row,) = world.store.rows.values()
-    assert "next_attempt_at" not in row.attributes
+    assert row.attributes["due_at"] == "2026-03-01T16:00:00.000000Z"  # to be told again
 
 
 def test_only_the_missing_topic_is_published_again(world: World) -> None:
@@ -352,9 +282,11 @@ def test_the_crash_test_strikes_every_call_of_its_history(world: World) -> None:
 
 
 def test_a_batch_stops_at_the_first_record_that_must_come_again(world: World) -> None:
-    other = cpu_fact(subject="web-8/cpu_usage", source="web-8")
-    third = cpu_fact(subject="web-9/cpu_usage", source="web-9")
-    world.faults.strike = lambda number, _: "throttle" if number == 7 else None
+    other, third = payment_fact(2), payment_fact(3)
+    calls = world.faults.calls
+    world.faults.strike = lambda _, name: (
+        "throttle" if name == "latest" and calls.count(name) == 2 else None
+    )
 
     report = world.worker().take_batch([record(OPENED, "5"), record(other, "6"), record(third)])
 

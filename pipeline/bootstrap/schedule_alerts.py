@@ -1,0 +1,85 @@
+"""The ports of `consumers.schedule_alerts`."""
+
+import os
+from functools import cache
+
+import boto3
+
+from pipeline.adapters.aws import CLIENT_CONFIG
+from pipeline.adapters.dead_letters import SqsDeadLetters
+from pipeline.adapters.emf import EmfMetrics
+from pipeline.adapters.progress import DynamoProgress
+from pipeline.adapters.queue_depths import SqsQueueDepths
+from pipeline.adapters.stream_tail import KinesisStreamTail
+from pipeline.adapters.versioned_states import DynamoVersionedStates
+from pipeline.bootstrap import alerts
+from pipeline.bootstrap.shared import (
+    DAY_S,
+    batch_tables,
+    clock,
+    dynamodb,
+    parallel,
+    rules,
+    tracing,
+)
+from pipeline.flows.alerts.checkup import Checkup
+from pipeline.flows.alerts.ports import DeadLetters
+from pipeline.flows.alerts.workers import AlertPorts
+from pipeline.settings import ScheduleAlertsSettings
+
+__all__ = ["alert_ports", "checkup", "clock", "dead_letters", "sweep_metrics", "tracing"]
+
+
+def alert_ports() -> AlertPorts:
+    """Return what the sweep works with."""
+    return alerts.alert_ports(_settings())
+
+
+@cache
+def dead_letters() -> DeadLetters:
+    """Return where notifications go that no topic takes."""
+    client = boto3.client("sqs", config=CLIENT_CONFIG)
+    return SqsDeadLetters(client, _settings().alerts_dead_letter_queue_url)
+
+
+@cache
+def checkup() -> Checkup:
+    """Return the look at the pipeline itself."""
+    settings = _settings()
+    table = settings.detector_state_table
+    states = DynamoVersionedStates(
+        dynamodb(),
+        batch_tables(),
+        parallel(),
+        table=table,
+        anomalies_table=settings.anomalies_table,
+        anomaly_ttl_s=settings.event_ttl_days * DAY_S,
+    )
+    return Checkup(
+        DynamoProgress(dynamodb(), table),
+        KinesisStreamTail(boto3.client("kinesis", config=CLIENT_CONFIG), settings.event_stream),
+        SqsQueueDepths(boto3.client("sqs", config=CLIENT_CONFIG), _dead_letter_queues(settings)),
+        states,
+        rules().health,
+    )
+
+
+@cache
+def sweep_metrics() -> EmfMetrics:
+    """Return the metrics of the sweep."""
+    return EmfMetrics(_settings().environment)
+
+
+def _dead_letter_queues(settings: ScheduleAlertsSettings) -> tuple[str, ...]:
+    """Return the queues to look at; that of the alerts has an alarm, as no alert would come."""
+    return (
+        settings.onboarding_dead_letter_queue_url,
+        settings.uploads_dead_letter_queue_url,
+        settings.thumbnail_dead_letter_queue_url,
+        settings.analytics_dead_letter_queue_url,
+    )
+
+
+@cache
+def _settings() -> ScheduleAlertsSettings:
+    return ScheduleAlertsSettings.load(os.environ)

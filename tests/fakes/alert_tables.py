@@ -1,0 +1,25 @@
+"""The tables of the alert flow on moto, with the keys and indexes of the template itself."""
+
+from typing import TYPE_CHECKING, Any
+
+from tests.template import model
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+def create_tables(client: "DynamoDBClient", **names: str) -> None:
+    """Create tables of the template: `AlertsTable="alerts"` gives AlertsTable that name."""
+    for logical_id, name in names.items():
+        table: Any = model.resources("AWS::DynamoDB::Table")[logical_id]
+        indexes = [
+            {key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
+            for index in table.get("GlobalSecondaryIndexes", [])
+        ]
+        client.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=table["KeySchema"],
+            AttributeDefinitions=table["AttributeDefinitions"],
+            **({"GlobalSecondaryIndexes": indexes} if indexes else {}),  # type: ignore[arg-type]  # as the template has it
+        )
