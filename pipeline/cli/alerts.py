@@ -97,7 +97,7 @@ def show(alert_id: str, stack_name: str | None, *, as_json: bool) -> None:
     is no such alert.
     """
     with reading(stack_name) as stack:
-        shown = _read(stack, alert_id)
+        shown = _read(stack, alert_id, stack_name or "")
     if as_json:
         print_json(_fields(shown))
     else:
@@ -114,7 +114,7 @@ class _Shown:
     page: str
 
 
-def _read(stack: Stack, alert_id: str) -> _Shown:
+def _read(stack: Stack, alert_id: str, stack_name: str) -> _Shown:
     dynamodb = stack.client("dynamodb")
     alerts_table = stack.output("AlertsTableName")
     line = _the_one(find_alerts(dynamodb, alerts_table, alert_id.lower()), alert_id)
@@ -125,7 +125,9 @@ def _read(stack: Stack, alert_id: str) -> _Shown:
     facts = read_facts(dynamodb, stack.output("AnomaliesTableName"), alert)
     known = causes(alert, facts)
     now = utc_now()
-    told = newest_notification(alert, known, default_rules().texts(), _deployment(stack), now)
+    told = newest_notification(
+        alert, known, default_rules().texts(), _deployment(stack, stack_name), now
+    )
     return _Shown(line, alert, facts, known, told, page_text(told.notification, now))
 
 
@@ -139,13 +141,17 @@ def _the_one(found: Sequence[AlertLine], alert_id: str) -> AlertLine:
     return found[0]
 
 
-def _deployment(stack: Stack) -> Deployment:
+def _deployment(stack: Stack, stack_name: str) -> Deployment:
     return Deployment(
         service="streamwarden",
         environment=stack.output("EnvironmentName"),
         region=stack.region,
         runbook_url=stack.output("RunbookAddress"),
         alerts_table=stack.output("AlertsTableName"),
+        stack=stack_name,
+        lake_bucket=stack.output("LakeBucketName"),
+        metrics_table=stack.output("MetricsTableName"),
+        transactions_table=stack.output("TransactionsTableName"),
     )
 
 

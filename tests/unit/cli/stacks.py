@@ -25,6 +25,8 @@ OUTPUTS = {
     "AlertsTableName": "alerts",
     "AnomaliesTableName": "anomalies",
     "LakeBucketName": "lake",
+    "MetricsTableName": "metrics",
+    "TransactionsTableName": "transactions",
     "EnvironmentName": "prod",
     "RunbookAddress": "https://docs.example/operations",
 }
