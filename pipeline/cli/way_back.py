@@ -129,19 +129,24 @@ def bring_back(
         pause: Waits a number of seconds.
     """
     outcome = Outcome()
-    for one in chosen:
-        if one.obstacle:
-            outcome.left.append((one, one.obstacle))
-            continue
-        try:
-            keepers[one.place].put_back(one)
-        except NotTakenError as error:
-            outcome.left.append((one, str(error)))
-            continue
-        except KeyboardInterrupt:
-            outcome.failure = "interrupted"
-            return outcome
-        outcome.items += 1
-        outcome.records += one.records
-        pause(one.records / rate)
+    try:
+        for one in chosen:
+            if _came_back(one, keepers[one.place], outcome):
+                pause(one.records / rate)
+    except KeyboardInterrupt:
+        outcome.failure = "interrupted"
     return outcome
+
+
+def _came_back(one: Lost, keeper: Keeper, outcome: Outcome) -> bool:
+    if one.obstacle:
+        outcome.left.append((one, one.obstacle))
+        return False
+    try:
+        keeper.put_back(one)
+    except NotTakenError as error:
+        outcome.left.append((one, str(error)))
+        return False
+    outcome.items += 1
+    outcome.records += one.records
+    return True
