@@ -132,17 +132,23 @@ class SqsOnboardingSettings(_FromEnvironment):
 
 
 @dataclass(frozen=True, slots=True)
-class AnalyticsSettings(_FromEnvironment):
-    """Settings of `consumers.schedule_analytics` and of `consumers.athena_analytics`."""
+class AthenaAnalyticsSettings(_FromEnvironment):
+    """Settings of `consumers.athena_analytics`."""
 
     jobs_table: str
     anomalies_table: str
-    lake_bucket: str
     analytics_database: str
     analytics_workgroup: str
     event_ttl_days: int
     analytics_ttl_days: int
     environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleAnalyticsSettings(AthenaAnalyticsSettings):
+    """Settings of `consumers.schedule_analytics`: it settles queries too, and reads the lake."""
+
+    lake_bucket: str
 
 
 def _text(_: str, text: str) -> str:

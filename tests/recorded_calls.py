@@ -59,6 +59,8 @@ def calls(
     Raises:
         LookupError: The recorder does not know the operation's resource, or no setting names it.
     """
+    if operation == "GetRecords":
+        return {Call(f"{service}:{operation}", "EVENT_STREAM")}  # an iterator stands for it
     if service == "rekognition":
         return {Call(f"{service}:{operation}", "*")}  # it has no resources to name
     if service == "athena":  # all of it is judged by the workgroup, which only a start names
@@ -142,11 +144,11 @@ def _resources(
         case "s3", "DeleteObject" | "DeleteObjectVersion" | "GetObject" | "PutObject":
             folder, slash, _ = params["Key"].partition("/")
             yield params["Bucket"], folder + slash
-        case "sqs", "SendMessage":
+        case "sqs", "SendMessage" | "GetQueueAttributes":
             yield params["QueueUrl"], ""
         case "sns", "Publish":
             yield params["TopicArn"], ""
-        case "kinesis", "ListShards":
+        case "kinesis", "ListShards" | "GetShardIterator":
             if "NextToken" not in params:  # a further page names no stream
                 yield params["StreamName"], ""
         case _:

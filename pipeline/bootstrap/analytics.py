@@ -13,7 +13,7 @@ from pipeline.adapters.job_rows import DynamoJobs
 from pipeline.adapters.lake_objects import LakeObjects
 from pipeline.bootstrap.shared import DAY_S, clock, dynamodb, parallel, rules, s3, tracing
 from pipeline.flows.analytics.ports import FactSink, Jobs, Lake, QueryEngine
-from pipeline.settings import AnalyticsSettings
+from pipeline.settings import AthenaAnalyticsSettings, ScheduleAnalyticsSettings
 
 __all__ = [
     "analytics_facts",
@@ -45,7 +45,8 @@ def analytics_jobs() -> Jobs:
 @cache
 def lake() -> Lake:
     """Return the objects of the lake."""
-    return LakeObjects(s3(), parallel(), _settings().lake_bucket)
+    bucket = ScheduleAnalyticsSettings.load(os.environ).lake_bucket
+    return LakeObjects(s3(), parallel(), bucket)
 
 
 @cache
@@ -62,5 +63,6 @@ def analytics_metrics() -> EmfMetrics:
 
 
 @cache
-def _settings() -> AnalyticsSettings:
-    return AnalyticsSettings.load(os.environ)
+def _settings() -> AthenaAnalyticsSettings:
+    """Return what both consumers are set by."""
+    return AthenaAnalyticsSettings.load(os.environ)

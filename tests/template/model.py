@@ -12,6 +12,12 @@ PATH: Final = ROOT / "template.yaml"
 
 Properties = dict[str, Any]
 
+_NAMED: Final = re.compile(
+    r"arn:\$\{AWS::Partition\}:\w+:\$\{AWS::Region\}:\$\{AWS::AccountId\}"
+    r":(\w+)(?:/\$\{(\w+)\}(?:/(\*))?)?"
+)
+"""An ARN written out, as Athena's and Glue's have to be: of a workgroup, a catalog, its tables."""
+
 
 @cache
 def source() -> dict[str, Any]:
@@ -98,5 +104,7 @@ def place(arn: object) -> tuple[str, str]:
             return logical_id, "stream/"
         case {"Fn::Sub": str(text)} if found := re.fullmatch(r"\$\{(\w+)\.Arn\}/(.+)\*", text):
             return found[1], found[2]
+        case {"Fn::Sub": str(text)} if found := _NAMED.fullmatch(text):
+            return found[2] or found[1], found[3] or ""
         case _:
             raise LookupError(f"which resource is {arn}?")

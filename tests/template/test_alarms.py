@@ -1,5 +1,6 @@
 """Alarms reach people, name what exists, and cover each function."""
 
+import re
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from pipeline.metrics import Metric
 from tests.template import model
 
 ALARMS = model.resources("AWS::CloudWatch::Alarm")
-DEAD_MEN = {"AnalyticsIsSilentAlarm"}
+DEAD_MEN = {"AnalyticsIsSilentAlarm", "DeadManAlarm"}
 """Alarms that a metric's absence sets off."""
 
 
@@ -16,7 +17,8 @@ DEAD_MEN = {"AnalyticsIsSilentAlarm"}
 def test_an_alarm_reaches_the_on_call_engineer(name: str) -> None:
     alarm = ALARMS[name]
 
-    assert alarm["AlarmActions"] == [{"Ref": "OnCallTopic"}]
+    topic = "DeadManTopic" if name == "DeadManAlarm" else "OnCallTopic"
+    assert alarm["AlarmActions"] == [{"Ref": topic}]
     missing = "breaching" if name in DEAD_MEN else "notBreaching"
     assert alarm["TreatMissingData"] == missing
     assert len(alarm["AlarmDescription"]) > 80
@@ -38,6 +40,40 @@ def test_an_alarm_watches_a_resource_of_the_stack(name: str) -> None:
     (dimension,) = ALARMS[name]["Dimensions"]
 
     assert _watched(dimension["Value"]) in model.resources(kinds[dimension["Name"]])
+
+
+def test_the_dead_man_shares_no_topic_and_no_key_with_the_pages() -> None:
+    alarm, topic = ALARMS["DeadManAlarm"], model.resources("AWS::SNS::Topic")["DeadManTopic"]
+
+    users = [
+        role
+        for role in model.resources("AWS::IAM::Role")
+        if "DeadMan" in str(model.statements(role))
+    ]
+
+    assert topic["KmsMasterKeyId"] == {"Fn::GetAtt": ["DeadManKey", "Arn"]}
+    assert users == []
+    assert alarm["OKActions"] == [{"Ref": "DeadManTopic"}]
+    assert (alarm["MetricName"], alarm["ComparisonOperator"]) == ("Checkups", "LessThanThreshold")
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["Threshold"]) == (60, 5, 1)
+
+
+def test_every_alarm_has_a_section_in_the_runbook_and_every_section_an_alarm() -> None:
+    text = (model.ROOT / "docs" / "operations.md").read_text("utf-8")
+    sections = re.findall(
+        r"^## Alarm (\S+)\n(.*?)(?=^#|\Z)",
+        re.sub(r"```.*?```", "", text, flags=re.DOTALL),
+        re.MULTILINE | re.DOTALL,
+    )
+
+    names = [
+        alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+        for alarm in ALARMS.values()
+    ]
+
+    assert sorted(name for name, _ in sections) == sorted(names)
+    for part in ("**What it means.**", "**How to check.**", "**What to do.**"):
+        assert [name for name, section in sections if part not in section] == []
 
 
 def test_each_mapping_is_watched_for_standstill_and_for_giving_up() -> None:

@@ -14,6 +14,8 @@ SETTINGS = {
     "sqs_onboarding": pipeline.settings.SqsOnboardingSettings,
     "s3_uploads": pipeline.settings.S3UploadsSettings,
     "sqs_thumbnails": pipeline.settings.SqsThumbnailsSettings,
+    "schedule_analytics": pipeline.settings.ScheduleAnalyticsSettings,
+    "athena_analytics": pipeline.settings.AthenaAnalyticsSettings,
 }
 
 
@@ -90,7 +92,7 @@ def test_a_function_logs_json_into_a_group_that_forgets_and_is_encrypted(logical
 def test_each_function_has_a_role_of_its_own() -> None:
     roles = sorted(function["Role"]["Fn::GetAtt"][0] for function in model.functions().values())
 
-    assert roles == sorted(model.resources("AWS::IAM::Role"))
+    assert roles == sorted(model.resources("AWS::IAM::Role").keys() - {"AnalyticsSchedulerRole"})
 
 
 def test_the_event_stream_is_delivered_as_the_design_says() -> None:
@@ -204,6 +206,42 @@ def test_uploads_are_delivered_as_the_design_says() -> None:
     assert invocation["DestinationConfig"] == {"OnFailure": {"Destination": set_aside}}
 
 
+@pytest.mark.parametrize(
+    ("name", "expression", "attempts", "age_s"),
+    [("Hourly", "cron(10 * * * ? *)", 10, 3_000), ("Daily", "cron(40 1 * * ? *)", 50, 43_200)],
+)
+def test_schedules_fire_as_the_design_says(
+    name: str, expression: str, attempts: int, age_s: int
+) -> None:
+    schedule = model.resources("AWS::Scheduler::Schedule")[f"ScheduleAnalyticsFunction{name}"]
+
+    assert schedule["ScheduleExpression"] == expression
+    assert schedule["ScheduleExpressionTimezone"] == "UTC"
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert schedule["Target"] == {
+        "Arn": {"Fn::GetAtt": ["ScheduleAnalyticsFunction", "Arn"]},
+        "RoleArn": {"Fn::GetAtt": ["AnalyticsSchedulerRole", "Arn"]},
+        "Input": (
+            f'{{"schedule": "{name.lower()}", "scheduled_time": "<aws.scheduler.scheduled-time>"}}'
+        ),
+        "RetryPolicy": {"MaximumRetryAttempts": attempts, "MaximumEventAgeInSeconds": age_s},
+        "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["AnalyticsDeadLetterQueue", "Arn"]}},
+    }
+
+
+def test_ends_of_queries_of_the_own_workgroup_are_delivered() -> None:
+    rule = model.resources("AWS::Events::Rule")["AthenaAnalyticsFunctionQueryEnds"]
+
+    assert rule["EventPattern"] == {
+        "source": ["aws.athena"],
+        "detail-type": ["Athena Query State Change"],
+        "detail": {
+            "workgroupName": [{"Ref": "AnalyticsWorkGroup"}],
+            "currentState": ["SUCCEEDED", "FAILED", "CANCELLED"],
+        },
+    }
+
+
 def test_thumbnail_jobs_are_delivered_as_the_design_says() -> None:
     mapping = model.resources("AWS::Lambda::EventSourceMapping")["SqsThumbnailsFunctionJobs"]
 
@@ -248,7 +286,17 @@ def origins() -> dict[str, Place]:
         if rule.get("EventPattern", {}).get("source") == ["aws.s3"]
         for target in rule["Targets"]
     }
-    return polled | reported
+    scheduled = {
+        schedule["Target"]["Arn"]["Fn::GetAtt"][0]: ("Scheduler", "")
+        for schedule in model.resources("AWS::Scheduler::Schedule").values()
+    }
+    queried = {
+        target["Arn"]["Fn::GetAtt"][0]: ("AnalyticsWorkGroup", "")
+        for rule in model.resources("AWS::Events::Rule").values()
+        if rule.get("EventPattern", {}).get("source") == ["aws.athena"]
+        for target in rule["Targets"]
+    }
+    return polled | reported | scheduled | queried
 
 
 def written(function: str) -> set[Place]:
@@ -297,3 +345,8 @@ def test_the_graph_of_functions_has_the_edges_that_the_design_draws() -> None:
     assert followers("SqsThumbnailsFunction") == {"DynamodbAlertsFunction"}
     assert followers("DynamodbUsersFunction") == {"SqsOnboardingFunction", "DynamodbAlertsFunction"}
     assert followers("SqsOnboardingFunction") == set()
+    assert followers("ScheduleAnalyticsFunction") == {
+        "AthenaAnalyticsFunction",
+        "DynamodbAlertsFunction",
+    }
+    assert followers("AthenaAnalyticsFunction") == {"DynamodbAlertsFunction"}

@@ -180,7 +180,10 @@ def test_no_statement_allows_a_wildcard_action_but_the_key_s_own_account() -> No
     ]
 
     # AWS's default key policy; without it no one could ever administer the key.
-    assert wildcards == [("EncryptionKey", "AccountDecidesByIam")]
+    assert sorted(wildcards) == [
+        ("DeadManKey", "AccountDecidesByIam"),
+        ("EncryptionKey", "AccountDecidesByIam"),
+    ]
 
 
 def test_roles_name_each_resource_but_for_services_which_have_none() -> None:
@@ -216,7 +219,7 @@ def test_each_statement_for_a_service_says_on_whose_behalf() -> None:
         )
     ]
 
-    assert len(for_services) == 8 + len(ROLES)
+    assert len(for_services) == 11 + len(ROLES)
     assert unbound == []
 
 
@@ -230,7 +233,7 @@ def test_statements_for_everybody_only_deny() -> None:
     assert effects == {"Deny"}
 
 
-def test_sam_adds_no_permission_but_for_the_rule_that_invokes() -> None:
+def test_sam_adds_no_permission_but_for_the_rules_that_invoke() -> None:
     kinds = {resource["Type"] for resource in model.expansion()["Resources"].values()}
 
     managed = [
@@ -242,6 +245,12 @@ def test_sam_adds_no_permission_but_for_the_rule_that_invokes() -> None:
     assert managed == []
     assert "AWS::IAM::Policy" not in kinds
     assert model.resources("AWS::Lambda::Permission") == {
+        "AthenaAnalyticsFunctionQueryEndsPermission": {
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": {"Ref": "AthenaAnalyticsFunction"},
+            "Principal": "events.amazonaws.com",
+            "SourceArn": {"Fn::GetAtt": ["AthenaAnalyticsFunctionQueryEnds", "Arn"]},
+        },
         "S3UploadsFunctionUploadsPermission": {
             "Action": "lambda:InvokeFunction",
             "FunctionName": {"Ref": "S3UploadsFunction"},

@@ -4,12 +4,13 @@ import pytest
 
 from pipeline.errors import SettingsError
 from pipeline.settings import (
-    AnalyticsSettings,
+    AthenaAnalyticsSettings,
     DynamodbAlertsSettings,
     DynamodbUsersSettings,
     KinesisEventsSettings,
     S3UploadsSettings,
     ScheduleAlertsSettings,
+    ScheduleAnalyticsSettings,
     SqsOnboardingSettings,
     SqsThumbnailsSettings,
 )
@@ -35,6 +36,10 @@ ENVIRONMENT = {
     "SILENCES_TABLE": "silences",
     "ALERTS_DEAD_LETTER_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/dead",
     "USERS_TABLE": "users",
+    "JOBS_TABLE": "jobs",
+    "ANALYTICS_DATABASE": "streamwarden",
+    "ANALYTICS_WORKGROUP": "shop-prod-analytics",
+    "ANALYTICS_TTL_DAYS": "400",
     "AUDIT_TABLE": "audit",
     "AUDIT_TTL_DAYS": "365",
     "PROFILES_TABLE": "profiles",
@@ -83,7 +88,8 @@ def test_variables_of_other_functions_are_no_matter() -> None:
         SqsOnboardingSettings,
         S3UploadsSettings,
         SqsThumbnailsSettings,
-        AnalyticsSettings,
+        AthenaAnalyticsSettings,
+        ScheduleAnalyticsSettings,
     ],
     ids=[
         "kinesis_events",
@@ -93,7 +99,8 @@ def test_variables_of_other_functions_are_no_matter() -> None:
         "sqs_onboarding",
         "s3_uploads",
         "sqs_thumbnails",
-        "analytics",
+        "athena_analytics",
+        "schedule_analytics",
     ],
 )
 def test_no_setting_has_a_default(
@@ -105,7 +112,8 @@ def test_no_setting_has_a_default(
         | SqsOnboardingSettings
         | S3UploadsSettings
         | SqsThumbnailsSettings
-        | AnalyticsSettings
+        | AthenaAnalyticsSettings
+        | ScheduleAnalyticsSettings
     ],
 ) -> None:
     for field in dataclasses.fields(settings):

@@ -58,7 +58,10 @@ class Athena:
         self._identity = account_id, region
         self._on_state_change = on_state_change
         self._engine = Engine(Catalog(glue, s3), s3, lambda: datetime.fromtimestamp(clock(), UTC))
-        self._workgroups = {"primary": WorkGroup("primary")}
+        # As AWS makes it: the one workgroup whose settings do not win over those of a request.
+        self._workgroups = {
+            "primary": WorkGroup("primary", {"EnforceWorkGroupConfiguration": False})
+        }
         self._executions: dict[str, Execution] = {}
         self._tokens: dict[str, tuple[object, str]] = {}
         self._lock = threading.Lock()

@@ -11,6 +11,7 @@ from msgspec import UNSET
 import pipeline.detection
 from pipeline.detection.account_rules import AccountRule
 from pipeline.detection.image_rules import ImageRule
+from pipeline.detection.kpi_rules import KpiDrift
 from pipeline.detection.rules import default_rules
 from pipeline.detection.user_rules import UserRule
 from pipeline.events import decode
@@ -78,7 +79,7 @@ def sent(example: UserExample) -> Iterator[Sent]:
 
 
 ALL = [rule for rule in default_rules().all() if rule.detector != "health"]
-RULES = [rule.id for rule in ALL if not isinstance(rule, UserRule | ImageRule)]
+RULES = [rule.id for rule in ALL if not isinstance(rule, UserRule | ImageRule | KpiDrift)]
 USER_RULES = [
     rule.id for rule in ALL if isinstance(rule, UserRule) and not isinstance(rule, AccountRule)
 ]
@@ -131,4 +132,5 @@ def test_every_example_file_belongs_to_a_rule_of_a_fold() -> None:
 
     images = {rule.id for rule in ALL if isinstance(rule, ImageRule)}  # see test_images.py
     accounts = {rule.id for rule in ALL if isinstance(rule, AccountRule)}  # test_accounts_examples
-    assert files == {*RULES, *USER_RULES, *images, *accounts}
+    days = {rule.id for rule in ALL if isinstance(rule, KpiDrift)}  # see test_kpis.py
+    assert files == {*RULES, *USER_RULES, *images, *accounts, *days}
