@@ -1,0 +1,368 @@
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from pipeline.detection.anomaly import Anomaly
+from pipeline.errors import InvalidRecordError, RetryableError
+from pipeline.flows.alerts.hands import Hand, acknowledge, resolve_by_hand
+from pipeline.flows.alerts.outbox import LEASE
+from pipeline.ports import Topic
+from tests.fakes.alert_world import World, payment_fact, record
+from tests.fakes.alerts import FAULTS, NOON, CrashError, FakePager, Fault, cpu_fact
+
+CPU = cpu_fact()
+CLEARED = cpu_fact(edge="cleared", event_id="e-3", occurred_at=NOON, count=9, observed=41.0)
+PAYMENT = payment_fact()
+HOUR = 3600.0
+
+
+def host(number: int, **changes: object) -> Anomaly:
+    name = f"web-{number}"
+    return cpu_fact(**{"subject": f"{name}/cpu_usage", "source": name} | changes)
+
+
+class RefusingPager(FakePager):
+    """Topics that refuse every message as invalid."""
+
+    def publish(self, topic: Topic, subject: str, body: str, attributes: Mapping[str, str]) -> str:
+        raise InvalidRecordError(f"{topic} refuses {subject}: {len(body)}, {len(attributes)}")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_what_still_fires_is_told_every_four_hours(world: World) -> None:
+    world.take(CPU)
+
+    for _ in range(10):
+        world.wait(HOUR)
+
+    assert world.reasons == ["first", "repeat", "repeat"]
+    assert len({page["id"] for page in world.pages}) == 3
+    assert len({page["alert_id"] for page in world.pages}) == 1
+
+
+def test_what_somebody_is_at_is_not_repeated_but_its_rise_is_told(world: World) -> None:
+    world.take(CPU)
+    world.by_hand(CPU, lambda alert: acknowledge(alert, Hand(by="ann", at=NOON)))
+    world.wait(9 * HOUR)
+
+    world.take(cpu_fact(edge="escalated", event_id="e-2", severity="critical", count=9))
+
+    assert world.told == [("first", "high"), ("severity", "critical")]
+
+
+def test_what_is_resolved_by_hand_is_told_once(world: World) -> None:
+    world.take(CPU)
+    hand = Hand(by="ann", at=NOON)
+    world.by_hand(CPU, lambda alert: resolve_by_hand(alert, hand))
+
+    world.wait(60)
+    world.wait(9 * HOUR)
+
+    assert world.reasons == ["first", "resolved"]
+    assert world.pages[1]["status"] == "resolved"
+
+
+def test_quiet_ends_an_alert_of_kind_event_and_never_one_of_kind_state(world: World) -> None:
+    world.take(PAYMENT, CPU)
+
+    world.wait(3599)
+    early = list(world.reasons)
+    world.wait(1)
+    for _ in range(72):
+        world.wait(HOUR)
+
+    assert early == ["first", "first"]
+    assert Counter(page["rule_id"] for page in world.pages if page["status"] == "resolved") == {
+        "transaction_amount": 1
+    }
+    assert world.alert(CPU).firing
+    assert world.alert(PAYMENT).ends_at == NOON
+
+
+def test_quiet_counts_from_when_news_was_heard_not_from_when_it_happened(world: World) -> None:
+    late = payment_fact(opened_at=NOON - timedelta(hours=5), occurred_at=NOON - timedelta(hours=5))
+    world.take(late)
+
+    world.wait(3599)
+
+    assert world.reasons == ["first"]
+
+
+def test_a_sweep_with_nothing_due_reads_two_indexes_and_writes_nothing(world: World) -> None:
+    world.take(CPU)
+    world.faults.calls.clear()
+
+    world.wait(60)
+
+    assert world.faults.calls == ["due windows", "due"]
+
+
+def test_a_group_gets_one_page_and_one_update_for_all_others(world: World) -> None:
+    world.take(*(host(number) for number in range(60)))
+
+    world.wait(30)
+    world.wait(300)
+
+    assert world.reasons == ["first", "group"]
+    update = world.pages[1]
+    assert update["alert_id"] == world.pages[0]["alert_id"]
+    assert update["group_count"] == 60
+    assert len(world.pager.sent) == 4
+
+
+def test_members_that_come_later_are_told_at_the_window_s_end(world: World) -> None:
+    world.take(host(1), host(2))
+    world.wait(30)
+    world.take(host(3), host(4))
+
+    world.wait(60)
+    early = list(world.reasons)
+    world.wait(240)
+
+    assert early == ["first", "group"]
+    assert world.reasons == ["first", "group", "group"]
+
+
+def test_a_more_severe_member_is_paged_at_once(world: World) -> None:
+    world.take(host(1), host(2, severity="critical"))
+
+    assert world.told == [("first", "high"), ("first", "critical")]
+
+
+def test_the_end_of_a_member_without_a_page_is_no_news(world: World) -> None:
+    world.take(host(1), host(2))
+
+    world.take(host(2, edge="cleared", event_id="e-3", occurred_at=NOON))
+
+    assert world.reasons == ["first"]
+    assert not world.alert(host(2)).firing
+
+
+def test_ten_thousand_subjects_at_once_cost_a_bounded_number_of_messages(world: World) -> None:
+    facts = [payment_fact(number) for number in range(10_000)]
+    worker = world.worker()
+    for fact in facts:
+        worker.take(fact)
+    calls = Counter(world.faults.calls)
+
+    world.wait(30)
+    world.wait(270)
+    world.wait(60)
+
+    assert Counter(world.reasons) == {"first": 20, "storm_digest": 1}
+    (digest,) = [page for page in world.pages if page["notification_reason"] == "storm_digest"]
+    assert digest["suppressed_count"] == 9_980
+    assert digest["digest"]["rules"] == [{"name": "transaction_amount", "count": 9_980}]
+    assert len(world.pager.sent) == 42
+    assert calls["write"] == 10_000 + 20 * 2  # a row each, and two marks for each page
+    assert calls["spend"] == 10_000
+    assert calls["hold"] == 9_980
+
+
+def test_each_window_of_a_storm_has_its_digest_and_calm_ends_it(world: World) -> None:
+    for window in range(3):
+        world.take(*(payment_fact(window * 30 + number) for number in range(30)))
+        world.wait(30)
+        world.wait(270)
+
+    for _ in range(20):
+        world.wait(60)
+
+    digests = [page for page in world.pages if page["rule_id"] == "storm_digest"]
+    assert [page["notification_reason"] for page in digests] == [
+        "storm_digest",
+        "storm_digest",
+        "storm_digest",
+        "resolved",
+    ]
+    assert len({page["alert_id"] for page in digests}) == 1
+    assert [page["suppressed_count"] for page in digests[:3]] == [10, 10, 10]
+
+
+def test_what_was_held_back_is_told_by_the_alert_s_own_update(world: World) -> None:
+    world.take(*(payment_fact(number) for number in range(21)))
+    world.clock.advance(300)
+
+    world.take(payment_fact(20, edge="escalated", event_id="e-2", severity="critical", count=9))
+
+    update = world.pages[-1]
+    assert (update["notification_reason"], update["suppressed_count"]) == ("severity", 1)
+
+
+def test_an_hour_without_sns_loses_nothing_and_doubles_nothing(world: World) -> None:
+    facts = [CPU, PAYMENT, *(payment_fact(number) for number in range(2, 12))]
+    world.faults.strike = lambda _, name: "throttle" if name.startswith("publish") else None
+    ids = set()
+    for _ in range(60):
+        for fact in facts:
+            with pytest.raises(RetryableError):
+                world.worker().take(fact)
+        world.wait(60)
+    for row in world.store.rows.values():
+        ids |= {one["notification"]["id"] for one in json.loads(row.document).get("outbox", [])}
+    world.faults.strike = lambda _, __: None
+
+    for _ in range(20):
+        world.wait(60)
+
+    copies = Counter((sent.topic, json.loads(sent.body)["id"]) for sent in world.on("alerts"))
+    assert set(copies.values()) == {1}
+    assert {page["id"] for page in world.pages} >= ids
+    assert len(world.on("oncall")) == len(world.on("alerts"))
+    firsts = [page for page in world.pages if page["notification_reason"] == "first"]
+    assert len(firsts) == 12
+
+
+def test_attempts_become_rarer_while_a_topic_is_down(world: World) -> None:
+    world.faults.strike = lambda _, name: "throttle" if name.startswith("publish") else None
+    with pytest.raises(RetryableError):
+        world.take(CPU)
+    world.faults.calls.clear()
+
+    for _ in range(120):
+        world.wait(60)
+
+    assert 8 <= Counter(world.faults.calls)["publish alerts"] <= 16
+
+
+def test_what_no_topic_takes_for_a_day_goes_to_the_dead_letters_once(world: World) -> None:
+    world.faults.strike = lambda _, name: "throttle" if name.startswith("publish") else None
+    with pytest.raises(RetryableError):
+        world.take(CPU)
+
+    for _ in range(30):
+        world.wait(HOUR)
+
+    buried = [json.loads(body)["notification_reason"] for body, _ in world.dead_letters.kept]
+    assert buried[0] == "first"
+    assert len({json.loads(body)["id"] for body, _ in world.dead_letters.kept}) == len(buried)
+    assert json.loads(world.dead_letters.kept[0][0])["id"] in world.alert(CPU).undelivered
+
+
+def test_what_a_topic_refuses_is_buried_and_holds_nothing_up(world: World) -> None:
+    world.pager = RefusingPager(world.faults)
+    with pytest.raises(InvalidRecordError):
+        world.take(CPU)
+    world.clock.advance(LEASE.total_seconds())
+
+    report = world.sweep()
+
+    assert report.dead == 1
+    assert world.alert(CPU).outbox == ()
+    assert world.alert(CPU).firing
+
+
+def test_a_row_that_cannot_be_settled_holds_nobody_up(world: World) -> None:
+    world.take(payment_fact(1), payment_fact(2))
+    first = min(world.store.rows)
+    world.store.rows[first] = world.store.rows[first]._replace(document=b"no alert")
+
+    report = world.wait(HOUR)
+
+    assert len(report.failures) == 1
+    assert report.settled == 1
+    assert not world.alert(payment_fact(2)).firing
+
+
+def test_a_sweep_begins_nothing_when_its_time_is_up(world: World) -> None:
+    world.take(PAYMENT)
+    world.clock.advance(HOUR)
+
+    report = world.sweep(lambda: 10.0)
+
+    assert report.settled == 0
+    assert world.reasons == ["first"]
+
+
+def test_two_sweeps_at_once_tell_everything_once(world: World) -> None:
+    world.take(*(payment_fact(number) for number in range(30)))
+    world.clock.advance(30)
+
+    def other() -> None:
+        world.store.meddle = lambda: None
+        world.sweep()
+
+    world.store.meddle = other
+    world.sweep()
+    world.wait(270)
+
+    assert Counter(world.reasons) == {"first": 20, "storm_digest": 1}
+
+
+def test_a_clock_that_jumps_back_tells_nothing_twice(world: World) -> None:
+    world.take(CPU)
+    world.wait(4 * HOUR)
+
+    world.clock.advance(-2 * HOUR)
+    world.sweep()
+    world.wait(2 * HOUR)
+
+    assert world.reasons == ["first", "repeat"]
+
+
+def story(world: World) -> None:
+    """Deliver a storm, members of a group and an end, as the stream does; then sweep on."""
+    facts = [host(1), host(2), host(3), *(payment_fact(number) for number in range(22)), CLEARED]
+    records = [record(fact, str(number)) for number, fact in enumerate(facts)]
+    taken = swept = 0
+    while swept < 40:
+        try:
+            if taken < len(records):
+                report = world.worker().take_batch(records[taken:])
+                taken += report.taken
+            else:
+                world.sweep()
+                swept += 1
+        except (CrashError, RetryableError):
+            pass
+        world.clock.advance(LEASE.total_seconds() + 1 if taken == len(records) else 0.5)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    ("name", "nth"),
+    [
+        *(("write", nth) for nth in (1, 2, 3, 4, 5, 20, 70, 75)),
+        *(("publish alerts", nth) for nth in (1, 2, 21, 22, 23)),
+        *(("publish oncall", nth) for nth in (1, 2, 21, 22, 23)),
+        *(("spend", nth) for nth in (1, 2, 20, 24)),
+        *(("hold", nth) for nth in (1, 2, 3)),
+        *(("tell", nth) for nth in (1, 2)),
+        *(("read", nth) for nth in (1, 2)),
+        ("due", 1),
+        ("due windows", 1),
+    ],
+)
+def test_a_fault_anywhere_in_a_storm_loses_no_alert_and_doubles_none_without_cause(
+    world: World, name: str, nth: int, fault: Fault
+) -> None:
+    calls = world.faults.calls
+    struck: list[int] = []
+
+    def strike(number: int, call: str) -> Fault | None:
+        if call == name and calls.count(name) == nth and not struck:
+            struck.append(number)
+            return fault
+        return None
+
+    world.faults.strike = strike
+    story(world)
+
+    copies = Counter((sent.topic, json.loads(sent.body)["id"]) for sent in world.on("alerts"))
+    doubled = [count for count in copies.values() if count > 1]
+    assert struck
+    assert sum(count - 1 for count in doubled) <= 1
+    assert not doubled or name in {"publish alerts", "publish oncall", "write"}
+    paged = {page["dedup_key"] for page in world.pages}
+    counted = sum(account.told for account in world.ledger.accounts.values())
+    held = sum(account.held for account in world.ledger.accounts.values())
+    assert held == counted  # all that was held back has been told of
+    singles = [key for key in paged if key.startswith(("static_limit", "transaction_amount"))]
+    assert len(singles) + held >= 25
