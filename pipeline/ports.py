@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.detection.alerting import Firing
 from pipeline.detection.anomaly import Anomaly
-from pipeline.detection.tally import Tally
+from pipeline.detection.record_tally import RecordTally
 from pipeline.events import Event
 
 
@@ -86,7 +86,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     suspect: int = 0
     attempts: int = 0
     arrived_at: float = 0.0
-    tally: Tally = Tally()
+    tally: RecordTally = RecordTally()
 
 
 class StateStore(Protocol):

@@ -8,7 +8,7 @@ import msgspec
 from pipeline.adapters.aws import service_errors
 from pipeline.adapters.dynamodb import BatchTables, Item, Put
 from pipeline.adapters.parallel import Parallel
-from pipeline.detection.tally import Tally
+from pipeline.detection.record_tally import RecordTally
 from pipeline.ports import Cursor, RemainingTime, StateKey, StateRow
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def decode_cursor(item: Item) -> Cursor:
         suspect=int(item["suspect"]["S"]),
         attempts=int(item["attempts"]["N"]),
         arrived_at=float(item.get("arrived_at", {"N": "0"})["N"]),
-        tally=Tally(*(int(figure["N"]) for figure in tally)),
+        tally=RecordTally(*(int(figure["N"]) for figure in tally)),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.health_rules import HealthRule, HealthRules
-from pipeline.detection.tally import Tally
+from pipeline.detection.record_tally import RecordTally
 
 
 def record_defects(
@@ -30,8 +30,8 @@ def refused_records(
     rules: HealthRules,
     shard_id: str,
     arrived_at: float,
-    batch: Tally,
-    window: Tally,
+    batch: RecordTally,
+    window: RecordTally,
     reason: str,
 ) -> Anomaly | None:
     """Report a batch, or the records of a while, of which many were refused.

@@ -12,7 +12,7 @@ from pipeline.adapters.progress import DynamoProgress
 from pipeline.adapters.queue_depths import SqsQueueDepths
 from pipeline.adapters.state_store import DynamoStateStore
 from pipeline.adapters.stream_tail import KinesisStreamTail
-from pipeline.detection.tally import Tally
+from pipeline.detection.record_tally import RecordTally
 from pipeline.flows.alerts.checkup_ports import Tail
 from pipeline.ports import Cursor, StateKey, StateRow
 from tests.contract.accounts import Account, account
@@ -40,7 +40,7 @@ def test_the_cursors_of_all_shards_are_read_by_one_key(opened: Account) -> None:
     tables = BatchTables(opened.dynamodb, parallel, lambda _: None, random.Random(1))
     store = DynamoStateStore(opened.dynamodb, tables, parallel, "states")
     cursors = {
-        "shard-0": Cursor(applied=7, arrived_at=1_790_000_000.25, tally=Tally(600, 20, 1)),
+        "shard-0": Cursor(applied=7, arrived_at=1_790_000_000.25, tally=RecordTally(600, 20, 1)),
         "shard-1": Cursor(applied=9, ancestors=("shard-0",)),
     }
     for shard_id, cursor in cursors.items():

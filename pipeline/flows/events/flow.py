@@ -15,7 +15,7 @@ from pipeline.detection import health
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.detector import Detector
 from pipeline.detection.health_rules import HealthRules
-from pipeline.detection.tally import Tally
+from pipeline.detection.record_tally import RecordTally
 from pipeline.errors import RetryableError
 from pipeline.events import Event, SystemMetric
 from pipeline.flows.events.folding import Folded, Folding, Known, Touched, keys_of
@@ -143,7 +143,7 @@ class EventFlow:
             RetryableError: Throttling or outage; bring the same records back again.
         """
         intake = take_in(records)
-        facts = self._health(records, intake, intake.refused, Tally())
+        facts = self._health(records, intake, intake.refused, RecordTally())
         rows = self._rows(intake.accepted)
         objects = [] if is_archived else lake_objects(intake.accepted, records, is_late=True)
         objects += quarantine_objects(intake.refused, records, is_late=True)
@@ -314,7 +314,7 @@ class EventFlow:
         intake: Intake,
         refused: Sequence[Refused],
         cursor: Cursor,
-    ) -> Tally:
+    ) -> RecordTally:
         """Count the records that are not counted yet into the shard's present window."""
         applied = cursor.applied
         fresh = sum(item.record.sequence_number > applied for item in intake.accepted)
@@ -328,7 +328,7 @@ class EventFlow:
         records: Sequence[KinesisRecord],
         intake: Intake,
         refused: Sequence[Refused],
-        tally: Tally,
+        tally: RecordTally,
     ) -> list[Anomaly]:
         """Return at most one fact per kind of trouble in the batch."""
         rules, shard_id, arrived_at = self._health_rules, records[0].shard_id, records[0].arrived_at
@@ -342,7 +342,7 @@ class EventFlow:
                 f"{refused[0].user_record.record_id}: {refused[0].reason} (at {refused[0].path})"
             )
             total = len(intake.accepted) + len(intake.refused) + intake.collapsed
-            batch = Tally(0, total, len(refused))
+            batch = RecordTally(0, total, len(refused))
             fact = health.refused_records(rules, shard_id, arrived_at, batch, tally, reason)
             facts.extend([fact] if fact else [])
         if intake.stray:

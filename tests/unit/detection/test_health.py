@@ -5,15 +5,15 @@ import pytest
 from pipeline.detection import health
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.health_rules import HealthRule
+from pipeline.detection.record_tally import RecordTally
 from pipeline.detection.rules import default_rules
-from pipeline.detection.tally import Tally
 
 RULES = default_rules().health
 ARRIVAL = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 DEFECT = health.record_defects(RULES, "shard-0", ARRIVAL, 3, "shard-0:7: defect in decoding")
-NO_WINDOW = Tally()
+NO_WINDOW = RecordTally()
 REFUSED = health.refused_records(
-    RULES, "shard-0", ARRIVAL, Tally(0, 40, 20), NO_WINDOW, "shard-0:7: not JSON"
+    RULES, "shard-0", ARRIVAL, RecordTally(0, 40, 20), NO_WINDOW, "shard-0:7: not JSON"
 )
 assert REFUSED is not None
 STRAY = health.stray_keys(RULES, "shard-0", ARRIVAL, 2, "shard-0:7 was put under another key")
@@ -42,7 +42,7 @@ def test_a_fact_is_as_its_rule_says(
 
 @pytest.mark.parametrize(("refused", "records"), [(19, 19), (20, 41), (0, 500)])
 def test_the_poison_that_any_stream_carries_is_no_fact(refused: int, records: int) -> None:
-    batch = Tally(0, records, refused)
+    batch = RecordTally(0, records, refused)
 
     assert health.refused_records(RULES, "shard-0", ARRIVAL, batch, NO_WINDOW, "why") is None
 
@@ -51,34 +51,34 @@ def test_the_poison_that_any_stream_carries_is_no_fact(refused: int, records: in
 def test_one_record_in_twenty_over_ten_minutes_is_told(
     refused: int, records: int, *, is_told: bool
 ) -> None:
-    window = Tally(0, records, refused)
+    window = RecordTally(0, records, refused)
 
-    fact = health.refused_records(RULES, "shard-0", ARRIVAL, Tally(0, 5, 1), window, "why")
+    fact = health.refused_records(RULES, "shard-0", ARRIVAL, RecordTally(0, 5, 1), window, "why")
 
     assert (fact is not None) == is_told
 
 
 def test_a_batch_of_good_records_does_not_tell_of_its_window_again() -> None:
-    window = Tally(0, 30, 20)
+    window = RecordTally(0, 30, 20)
 
-    assert health.refused_records(RULES, "shard-0", ARRIVAL, Tally(0, 5), window, "") is None
+    assert health.refused_records(RULES, "shard-0", ARRIVAL, RecordTally(0, 5), window, "") is None
 
 
 def test_a_share_of_a_window_is_told_with_its_length() -> None:
-    window = Tally(0, 400, 25)
+    window = RecordTally(0, 400, 25)
 
-    fact = health.refused_records(RULES, "shard-0", ARRIVAL, Tally(0, 5, 1), window, "why")
+    fact = health.refused_records(RULES, "shard-0", ARRIVAL, RecordTally(0, 5, 1), window, "why")
 
     assert fact is not None
     assert fact.title == "25 of 400 records of 10 min of shard-0 refused"
 
 
 def test_a_tally_begins_anew_with_its_window_and_takes_late_records_along() -> None:
-    first = Tally().plus(10, 1, 600.0, 600.0)
+    first = RecordTally().plus(10, 1, 600.0, 600.0)
 
-    assert first.plus(5, 2, 1199.9, 600.0) == Tally(600, 15, 3)
-    assert first.plus(5, 2, 599.0, 600.0) == Tally(600, 15, 3)
-    assert first.plus(5, 2, 1200.0, 600.0) == Tally(1200, 5, 2)
+    assert first.plus(5, 2, 1199.9, 600.0) == RecordTally(600, 15, 3)
+    assert first.plus(5, 2, 599.0, 600.0) == RecordTally(600, 15, 3)
+    assert first.plus(5, 2, 1200.0, 600.0) == RecordTally(1200, 5, 2)
 
 
 def test_every_health_rule_has_a_fact() -> None:
