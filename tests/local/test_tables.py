@@ -131,3 +131,24 @@ def test_of_writers_under_one_condition_one_wins(endpoint: Endpoint, table: str)
 
     assert [sum(won[first : first + 8]) for first in range(0, 400, 8)] == [1] * 50
     assert len(records(endpoint, table)) == 50
+
+
+def test_an_iterator_outlives_a_transaction_that_is_rolled_back(
+    endpoint: Endpoint, table: str
+) -> None:
+    client, streams = endpoint.client("dynamodb"), endpoint.client("dynamodbstreams")
+    (stream,) = streams.list_streams(TableName=table)["Streams"]
+    (shard,) = streams.describe_stream(StreamArn=stream["StreamArn"])["StreamDescription"]["Shards"]
+    iterator = streams.get_shard_iterator(
+        StreamArn=stream["StreamArn"], ShardId=shard["ShardId"], ShardIteratorType="LATEST"
+    )["ShardIterator"]
+    condition = {"ConditionExpression": "attribute_exists(Id)"}
+
+    with pytest.raises(client.exceptions.TransactionCanceledException):
+        client.transact_write_items(
+            TransactItems=[{"Put": {"TableName": table, "Item": ITEM, **condition}}]
+        )
+    client.put_item(TableName=table, Item=ITEM)
+
+    (record,) = streams.get_records(ShardIterator=iterator)["Records"]
+    assert record["dynamodb"]["NewImage"] == ITEM

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import StreamShard
+from moto.dynamodbstreams.models import ShardIterator
 
 
 class _Change(NamedTuple):
@@ -61,6 +62,7 @@ def correct_tables() -> None:
         setattr(DynamoDBBackend, name, _held(name, streams, lock, as_one=True))
     name = "transact_write_items"
     setattr(DynamoDBBackend, name, _held(name, streams, lock, as_one=False))
+    ShardIterator.get = _of_the_table_as_it_is(ShardIterator.get)  # type: ignore[method-assign]
 
 
 def _adder(streams: _Streams) -> Any:  # noqa: ANN401  replaces a method of moto's
@@ -68,6 +70,17 @@ def _adder(streams: _Streams) -> Any:  # noqa: ANN401  replaces a method of moto
         streams.add(shard, old, new)
 
     return add
+
+
+def _of_the_table_as_it_is(get: Callable[..., dict[str, Any]]) -> Any:  # noqa: ANN401  replaces a method of moto's
+    def get_records(iterator: ShardIterator, limit: int = 1000) -> dict[str, Any]:
+        before = iterator.stream_shard.table
+        now = iterator.streams_backend.dynamodb.tables.get(before.name)
+        if now and now.stream_shard and now.latest_stream_label == before.latest_stream_label:
+            iterator.stream_shard = now.stream_shard
+        return get(iterator, limit)
+
+    return get_records
 
 
 def _held(name: str, streams: _Streams, lock: threading.RLock, *, as_one: bool) -> Any:  # noqa: ANN401  replaces a method of moto's
