@@ -109,6 +109,24 @@ def items(client: "DynamoDBClient", table: str) -> list[dict[str, Any]]:
     return client.scan(TableName=table)["Items"]
 
 
+@pytest.mark.parametrize(("mark", "lake_objects"), [("records", 1), ("archived", 0)])
+def test_what_comes_back_gets_its_row_and_touches_no_state(
+    dynamodb: "DynamoDBClient", mark: str, lake_objects: int
+) -> None:
+    event = lambda_event(metric(20.0, 1), b"{") | {"redrive": mark}
+
+    answer = kinesis_events.handler(event, CONTEXT)
+
+    assert answer["batchItemFailures"] == []
+    assert (answer["report"]["stored"], answer["report"]["quarantined"]) == (1, 1)
+    assert json.loads(json.dumps(answer)) == answer
+    (row,) = items(dynamodb, "metrics")
+    assert row["event_id"] == {"S": "shardId-000000000000:1"}
+    assert items(dynamodb, "states") == []
+    listing = boto3.client("s3").list_objects_v2(Bucket="lake", Prefix="events/")
+    assert listing["KeyCount"] == lake_objects
+
+
 def test_a_batch_lands_in_its_table_the_lake_and_the_state(dynamodb: "DynamoDBClient") -> None:
     answer = kinesis_events.handler(lambda_event(metric(20.0, 1), metric(21.0, 2)), CONTEXT)
 
