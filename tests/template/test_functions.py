@@ -10,6 +10,7 @@ from tests.template import model
 SETTINGS = {
     "kinesis_events": pipeline.settings.KinesisEventsSettings,
     "dynamodb_alerts": pipeline.settings.DynamodbAlertsSettings,
+    "schedule_alerts": pipeline.settings.ScheduleAlertsSettings,
     "dynamodb_users": pipeline.settings.DynamodbUsersSettings,
     "sqs_onboarding": pipeline.settings.SqsOnboardingSettings,
     "s3_uploads": pipeline.settings.S3UploadsSettings,
@@ -92,7 +93,8 @@ def test_a_function_logs_json_into_a_group_that_forgets_and_is_encrypted(logical
 def test_each_function_has_a_role_of_its_own() -> None:
     roles = sorted(function["Role"]["Fn::GetAtt"][0] for function in model.functions().values())
 
-    assert roles == sorted(model.resources("AWS::IAM::Role").keys() - {"AnalyticsSchedulerRole"})
+    schedulers = {"AlertsSchedulerRole", "AnalyticsSchedulerRole"}
+    assert roles == sorted(model.resources("AWS::IAM::Role").keys() - schedulers)
 
 
 def test_the_event_stream_is_delivered_as_the_design_says() -> None:

@@ -34,6 +34,15 @@ def test_no_two_rules_share_a_runbook_section() -> None:
     assert sorted(set(headings)) == sorted(headings)
 
 
+def test_every_section_belongs_to_a_rule_or_an_alarm() -> None:
+    headings = re.findall(r"^## (.*)$", OPERATIONS.read_text("utf-8"), re.MULTILINE)
+
+    others = {heading for heading in headings if not heading.startswith("Alarm ")}
+
+    assert len(set(headings)) == len(headings)
+    assert others == {rule.runbook for rule in RULES} | {"Bring records back"}
+
+
 def test_every_limit_stands_in_the_runbook_as_it_is() -> None:
     rows = re.findall(r"^\| `.*\|$", section("Static limit"), re.MULTILINE)
 
