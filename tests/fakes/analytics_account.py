@@ -1,5 +1,6 @@
 """The account of the analytics consumers on moto, with the tables of the template itself."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -43,12 +44,17 @@ ENVIRONMENT: Final = {
 
 
 class Account(NamedTuple):
-    """What a test looks at; `ended` are the state changes that Athena has told so far."""
+    """What a test looks at.
+
+    `ended` are the last state changes of queries, to be taken out; `over` are all of these queries.
+    """
 
     s3: "S3Client"
     dynamodb: "DynamoDBClient"
     athena: Any
     ended: list[dict[str, Any]]
+    over: set[str]
+    told: threading.Condition
 
     def keys(self, prefix: str) -> list[str]:
         """Return the keys of the objects under a prefix."""
@@ -88,10 +94,10 @@ class Account(NamedTuple):
         return [one for one in ids if self._look(one)["Query"].startswith("-- ")]
 
     def wait(self) -> None:
-        """Return once no query runs any more and each has told its end."""
+        """Return once each query has told its end."""
         ids = self.athena.list_query_executions(WorkGroup=WORKGROUP)["QueryExecutionIds"]
-        while any(self._look(one)["Status"]["State"] in {"QUEUED", "RUNNING"} for one in ids):
-            pass
+        with self.told:
+            self.told.wait_for(lambda: self.over.issuperset(ids))
 
     def query(self, sql: str) -> list[dict[str, str]]:
         """Return the rows of a query of the test's own."""
@@ -127,10 +133,15 @@ class Account(NamedTuple):
 def analytics_account() -> Iterator[tuple[Account, str]]:
     """Make the account; also gives the URL of the local Athena."""
     ended: list[dict[str, Any]] = []
+    over: set[str] = set()
+    told = threading.Condition()
 
-    def told(event: dict[str, Any]) -> None:
+    def tell(event: dict[str, Any]) -> None:
         if event["detail"]["currentState"] in {"SUCCEEDED", "FAILED", "CANCELLED"}:
-            ended.append(event)
+            with told:
+                ended.append(event)
+                over.add(event["detail"]["queryExecutionId"])
+                told.notify_all()
 
     with mock_aws():
         s3, glue = boto3.client("s3"), boto3.client("glue")
@@ -138,10 +149,10 @@ def analytics_account() -> Iterator[tuple[Account, str]]:
         dynamodb = boto3.client("dynamodb")
         _table(dynamodb, "jobs", "query", "period")
         _table(dynamodb, "anomalies", "dedup_key", "fact_key")
-        with AthenaEndpoint(s3, glue, on_state_change=told) as athena:
+        with AthenaEndpoint(s3, glue, on_state_change=tell) as athena:
             client: Any = boto3.client("athena", endpoint_url=athena.url)
             _bring_up(glue, client)
-            yield Account(s3, dynamodb, client, ended), athena.url
+            yield Account(s3, dynamodb, client, ended, over, told), athena.url
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, consumer: str) -> None:

@@ -164,7 +164,8 @@ def test_a_parameter_that_is_no_literal_is_refused(local: Local, parameter: str)
     with pytest.raises(ClientError, match="no literal") as refused:
         local.start("SELECT line FROM lines WHERE dt = ?", parameter)
 
-    assert refused.value.response["AthenaErrorCode"] == "MALFORMED_QUERY"
+    answer: dict[str, Any] = {**refused.value.response}
+    assert answer["AthenaErrorCode"] == "MALFORMED_QUERY"
 
 
 def test_a_missing_parameter_and_one_outside_of_where_are_refused(local: Local) -> None:
