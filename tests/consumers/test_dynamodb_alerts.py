@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,13 +13,15 @@ from moto import mock_aws
 
 from consumers import dynamodb_alerts
 from pipeline.adapters.anomaly_items import encode_anomaly
+from pipeline.adapters.silence_table import DynamoSilences
 from pipeline.bootstrap import alerts, schedule_alerts, shared
 from pipeline.bootstrap import dynamodb_alerts as bootstrap
 from pipeline.detection.anomaly import Anomaly
+from pipeline.flows.alerts.silence import Matcher, Silence
 from pipeline.metrics import Metric
 from tests.fakes.alert_tables import create_tables
 from tests.fakes.alert_world import payment_fact
-from tests.fakes.alerts import cpu_fact
+from tests.fakes.alerts import NOON, cpu_fact
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -178,6 +181,27 @@ def test_an_item_that_is_no_anomaly_is_paged_and_holds_nobody_up(
     }
     (line,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert line.__dict__["sequence_number"] == "101"
+
+
+def test_a_silence_hides_the_page_and_counts_it(account: Account) -> None:
+    silences = DynamoSilences(account.dynamodb, "silences")
+    silences.add(
+        Silence(
+            silence_id="s-1",
+            owner="ann",
+            reason="load test",
+            created_at=NOON,
+            starts_at=NOON - timedelta(days=3650),
+            ends_at=NOON + timedelta(days=36500),
+            matcher=Matcher(source="web-*"),
+        )
+    )
+
+    dynamodb_alerts.handler({"Records": [inserted(cpu_fact(), "101")]}, CONTEXT)
+
+    assert account.messages("people") == []
+    assert [alert["status"]["S"] for alert in account.alerts()] == ["firing"]
+    assert [row.hidden for row in silences.all()] == [1]
 
 
 @pytest.mark.parametrize("name", ["MODIFY", "REMOVE"])

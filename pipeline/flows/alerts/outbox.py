@@ -15,7 +15,7 @@ from pipeline.flows.alerts.alert import TOPICS, Alert, Delivery, Pending, with_d
 from pipeline.flows.alerts.notification import Notification, attributes, subject
 from pipeline.flows.alerts.page import page_text
 from pipeline.flows.alerts.rows import AlertRows, Stored
-from pipeline.ports import AlertKey, Clock, Pager, Topic
+from pipeline.ports import Clock, Pager, Topic
 
 LEASE: Final = timedelta(seconds=60)
 """How long a worker has the outbox for itself. At least the functions' timeout: a worker whose
@@ -120,10 +120,11 @@ class Outbox:
                 return stored  # another worker has done it
             if self._rows.write(changed, stored.version):
                 return Stored(changed, stored.version + 1)
-            newest = self._rows.read(AlertKey(stored.alert.dedup_key, stored.alert.opened_at))
-            if newest is None:
+            opened_at = stored.alert.opened_at
+            current = self._rows.before(stored.alert.dedup_key, opened_at)
+            if current is None or current.alert.opened_at != opened_at:
                 return None
-            stored = newest
+            stored = current
         raise RetryableError(f"cannot mark alert {stored.alert.alert_id} among other workers")
 
     def _postpone(self, stored: Stored) -> None:

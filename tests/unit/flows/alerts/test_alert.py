@@ -1,11 +1,14 @@
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.detection.anomaly import Anomaly, Kind
+from pipeline.detection.anomaly import Anomaly, Edge, Kind, Severity
 from pipeline.detection.rules import default_rules
+from pipeline.errors import RetryableError
 from pipeline.flows.alerts.alert import (
     MAX_DELIVERIES,
     MAX_EVENT_IDS,
@@ -15,6 +18,7 @@ from pipeline.flows.alerts.alert import (
     transition,
 )
 from pipeline.flows.alerts.telling import heard
+from tests.fakes.alert_world import World, payment_fact
 from tests.fakes.alerts import NOON, cpu_fact
 
 TIMERS = default_rules().timers("transaction_amount")
@@ -118,3 +122,120 @@ def test_an_incident_of_kind_event_after_a_quiet_hour_is_paged_anew(
 
     assert told == reasons
     assert alert.firing
+
+
+def at(minutes: float) -> dict[str, datetime]:
+    moment = NOON + timedelta(minutes=minutes)
+    return {"opened_at": moment, "occurred_at": moment}
+
+
+def test_a_late_event_joins_the_alert_of_its_time_and_nobody_hears_of_it() -> None:
+    world = World()
+    world.take(payment_fact())
+    world.wait(3600)
+    world.take(payment_fact(event_id="e-5", **at(90)))
+
+    world.take(payment_fact(event_id="e-4", **at(59)))
+
+    assert world.reasons == ["first", "resolved", "first"]
+    older = world.rows().before(payment_fact().dedup_key, NOON + timedelta(minutes=59))
+    assert older is not None
+    assert (older.alert.count, older.alert.firing) == (6, False)
+    assert world.alert(payment_fact()).count == 3
+
+
+def test_a_late_event_that_comes_again_counts_once() -> None:
+    world = World()
+    world.take(payment_fact())
+    world.wait(3600)
+    late = payment_fact(event_id="e-4", **at(20))
+
+    world.take(late, late)
+
+    assert world.alert(late).count == 6
+
+
+def test_a_late_event_that_is_worse_than_people_were_told_is_news() -> None:
+    world = World()
+    world.take(payment_fact())
+    world.wait(3600)
+
+    world.take(payment_fact(event_id="e-4", severity="critical", **at(20)))
+
+    assert world.told[-1] == ("first", "critical")
+
+
+def test_an_event_after_quiet_is_news() -> None:
+    world = World()
+    world.take(payment_fact())
+    world.wait(3600)
+
+    world.take(payment_fact(event_id="e-4", **at(61)))
+
+    assert world.reasons == ["first", "resolved", "first"]
+
+
+def test_an_older_incident_of_a_series_within_an_alert_that_is_over_is_no_news() -> None:
+    early = NOON - timedelta(minutes=2)
+
+    alert, reasons = applied(
+        OPENED, CLEARED, cpu_fact(event_id="e-8", opened_at=early, occurred_at=early)
+    )
+
+    assert reasons == ["first", "resolved"]
+    assert not alert.firing
+
+
+facts_of_a_series = st.lists(
+    st.tuples(
+        st.sampled_from(["opened", "escalated", "cleared"]),
+        st.integers(min_value=0, max_value=4),
+        st.sampled_from(["high", "critical"]),
+    ),
+    min_size=1,
+    max_size=14,
+)
+
+
+@given(facts_of_a_series, st.data())
+def test_whatever_is_interleaved_each_notification_has_one_id_and_one_copy(
+    series: list[tuple[Edge, int, Severity]], data: st.DataObject
+) -> None:
+    world = World()
+    facts = [
+        cpu_fact(
+            edge=edge,
+            severity=severity,
+            event_id=f"e-{index}",
+            opened_at=NOON + timedelta(minutes=incident),
+            occurred_at=NOON + timedelta(minutes=incident, seconds=index),
+        )
+        for index, (edge, incident, severity) in enumerate(series)
+    ]
+
+    for fact in data.draw(st.permutations(facts + facts)):
+        if data.draw(st.booleans()):
+            world.store.meddle = meddler(world, fact)
+        with suppress(RetryableError):
+            world.take(fact)
+        world.wait(data.draw(st.sampled_from([0, 61, 400])))
+    world.store.meddle = lambda: None
+    for _ in range(8):
+        world.wait(61)
+
+    ids = [page["id"] for page in world.pages]
+    assert len(set(ids)) == len(ids) == len(world.on("oncall"))
+    assert world.pages
+    openings = [page["alert_id"] for page in world.pages if page["status"] == "firing"]
+    assert len(set(openings)) == len(openings)
+
+
+def meddler(world: World, fact: Anomaly) -> Callable[[], None]:
+    """Return a worker that takes the same fact ahead of the next write."""
+
+    def meddle() -> None:
+        world.store.meddle = lambda: None
+        with suppress(RetryableError):
+            world.worker().take(fact)
+
+    return meddle
