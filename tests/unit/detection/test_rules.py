@@ -117,13 +117,19 @@ def test_the_texts_of_every_rule_are_found_by_its_id() -> None:
         "signup_address",
         "unsafe_content",
         "hostile_images",
+        "kpi_drift",
         "pipeline_record_defect",
         "pipeline_refused_records",
         "pipeline_stray_key",
         "pipeline_poison_record",
         "pipeline_fact_defect",
         "pipeline_user_refused",
+        "pipeline_query_failed",
         "storm_digest",
+        "pipeline_schema_drift",
+        "pipeline_silent_source",
+        "pipeline_behind",
+        "pipeline_dead_letters",
     ]
     assert texts["pipeline_stray_key"].runbook == "Stray key"
 

@@ -133,4 +133,10 @@ def test_every_example_file_belongs_to_a_rule_of_a_fold() -> None:
     images = {rule.id for rule in ALL if isinstance(rule, ImageRule)}  # see test_images.py
     accounts = {rule.id for rule in ALL if isinstance(rule, AccountRule)}  # test_accounts_examples
     days = {rule.id for rule in ALL if isinstance(rule, KpiDrift)}  # see test_kpis.py
-    assert files == {*RULES, *USER_RULES, *images, *accounts, *days}
+    of_the_pipeline = {  # see flows/alerts/test_checkup_examples.py
+        "pipeline_behind",
+        "pipeline_dead_letters",
+        "pipeline_schema_drift",
+        "pipeline_silent_source",
+    }
+    assert files == {*RULES, *USER_RULES, *images, *accounts, *days, *of_the_pipeline}
