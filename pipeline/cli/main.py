@@ -4,6 +4,7 @@ import click
 
 from pipeline.cli.alerts import alerts
 from pipeline.cli.demo import demo
+from pipeline.cli.fire import fire
 from pipeline.cli.flow import flow
 from pipeline.cli.host_command import host
 from pipeline.cli.local import local
@@ -14,6 +15,8 @@ from pipeline.cli.redrive import redrive
 from pipeline.cli.replay import replay
 from pipeline.cli.schemas import schemas
 from pipeline.cli.traffic_command import traffic
+from pipeline.cli.upload import upload
+from pipeline.cli.users_command import users
 from pipeline.cli.validate import validate
 
 
@@ -25,6 +28,7 @@ def main() -> None:
 
 main.add_command(alerts)
 main.add_command(demo)
+main.add_command(fire)
 main.add_command(flow)
 main.add_command(host)
 main.add_command(local)
@@ -35,4 +39,6 @@ main.add_command(redrive)
 main.add_command(replay)
 main.add_command(schemas)
 main.add_command(traffic)
+main.add_command(upload)
+main.add_command(users)
 main.add_command(validate)
