@@ -19,7 +19,7 @@ from pipeline.bootstrap import dynamodb_alerts as bootstrap
 from pipeline.detection.anomaly import Anomaly
 from pipeline.flows.alerts.silence import Matcher, Silence
 from pipeline.metrics import Metric
-from tests.fakes.alert_tables import create_tables
+from tests.fakes.alert_tables import create_tables, put_silence
 from tests.fakes.alert_world import payment_fact
 from tests.fakes.alerts import NOON, cpu_fact
 
@@ -185,7 +185,9 @@ def test_an_item_that_is_no_anomaly_is_paged_and_holds_nobody_up(
 
 def test_a_silence_hides_the_page_and_counts_it(account: Account) -> None:
     silences = DynamoSilences(account.dynamodb, "silences")
-    silences.add(
+    put_silence(
+        account.dynamodb,
+        "silences",
         Silence(
             silence_id="s-1",
             owner="ann",
@@ -194,7 +196,7 @@ def test_a_silence_hides_the_page_and_counts_it(account: Account) -> None:
             starts_at=NOON - timedelta(days=3650),
             ends_at=NOON + timedelta(days=36500),
             matcher=Matcher(source="web-*"),
-        )
+        ),
     )
 
     dynamodb_alerts.handler({"Records": [inserted(cpu_fact(), "101")]}, CONTEXT)

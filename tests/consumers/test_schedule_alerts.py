@@ -18,7 +18,7 @@ from pipeline.detection.anomaly import Anomaly
 from pipeline.flows.alerts.silence import Matcher, Silence
 from pipeline.metrics import Metric
 from tests.consumers.test_dynamodb_alerts import forget_environment, inserted
-from tests.fakes.alert_tables import create_tables
+from tests.fakes.alert_tables import create_tables, put_silence
 from tests.fakes.alert_world import payment_fact
 from tests.fakes.alerts import NOON, cpu_fact
 
@@ -176,7 +176,9 @@ def test_the_other_members_of_a_group_are_told_in_one_update(account: Account) -
 
 def test_a_silence_hides_and_counts(account: Account) -> None:
     silences = DynamoSilences(account.dynamodb, "silences")
-    silences.add(
+    put_silence(
+        account.dynamodb,
+        "silences",
         Silence(
             silence_id="s-1",
             owner="ann",
@@ -185,7 +187,7 @@ def test_a_silence_hides_and_counts(account: Account) -> None:
             starts_at=NOON,
             ends_at=NOON + timedelta(minutes=10),
             matcher=Matcher(source="web-*"),
-        )
+        ),
     )
     account.take(cpu_fact())
     account.sweep_after(timedelta(minutes=5))

@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from pipeline.flows.alerts.silence import Silence
 from tests.template import model
 
 if TYPE_CHECKING:
@@ -23,3 +26,15 @@ def create_tables(client: "DynamoDBClient", **names: str) -> None:
             AttributeDefinitions=table["AttributeDefinitions"],
             **({"GlobalSecondaryIndexes": indexes} if indexes else {}),  # type: ignore[arg-type]  # as the template has it
         )
+
+
+def put_silence(client: "DynamoDBClient", table: str, silence: Silence) -> None:
+    """Write a silence as the command does, past the adapter, whose calls are recorded."""
+    client.put_item(
+        TableName=table,
+        Item={
+            "scope": {"S": "all"},
+            "silence_id": {"S": silence.silence_id},
+            "document": {"S": msgspec.json.encode(silence).decode()},
+        },
+    )

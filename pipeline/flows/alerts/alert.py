@@ -23,6 +23,9 @@ MAX_EVENT_IDS: Final = 10
 MAX_DELIVERIES: Final = 32
 TENFOLD: Final = 10
 
+_AGAIN: Final[frozenset[NotificationReason]] = frozenset({"repeat", "acknowledged"})
+"""Reasons for which the same fact can be told again and again."""
+
 _RANK: Final[dict[Severity, int]] = {"info": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
 
 
@@ -173,7 +176,7 @@ def is_late(newest: Alert, fact: Anomaly) -> bool:
 
 def notification_key(alert: Alert, fact: Anomaly, reason: NotificationReason) -> str:
     """Return what tells a notification from others of its alert and reason."""
-    if reason in {"repeat", "group"} and alert.told_at:  # the same fact, told again and again
+    if reason in _AGAIN and alert.told_at:
         return f"{fact.fact_key}#{timestamp_text(alert.told_at)}"
     return fact.fact_key
 

@@ -13,11 +13,15 @@ def acknowledge(alert: Alert, hand: Hand) -> Alert | None:
     """Note that somebody is at it; None when the alert is over.
 
     An acknowledged alert is not repeated. A rise in severity, ten times the count and the end are
-    told all the same. Who does it again takes it over.
+    told all the same. Who does it again takes it over. The sweep tells the others within a minute,
+    unless they have not even heard of the alert.
     """
     if not alert.firing:
         return None
-    return msgspec.structs.replace(alert, acknowledged=hand)
+    taken = msgspec.structs.replace(alert, acknowledged=hand)
+    if alert.untold not in {None, "acknowledged"}:
+        return taken
+    return msgspec.structs.replace(taken, untold="acknowledged", check_at=hand.at)
 
 
 def resolve_by_hand(alert: Alert, hand: Hand) -> Alert | None:

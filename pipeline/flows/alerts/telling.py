@@ -215,6 +215,7 @@ def occasion(
     alert: Alert, reason: NotificationReason, fact: Anomaly, notified_at: datetime
 ) -> Occasion:
     """Return what an alert adds to the fact that causes a notification of it."""
+    hand = alert.acknowledged if reason == "acknowledged" else alert.closed
     return Occasion(
         notification_id=notification_id(alert, reason, fact),
         alert_id=alert.alert_id,
@@ -232,7 +233,8 @@ def occasion(
         silenced_count=alert.silenced_count,
         told_severity=alert.told_severity,
         told_count=alert.told_count,
-        actor=alert.closed.by if alert.closed else "",
+        actor=hand.by if hand else "",
+        note=hand.note if hand else "",
         ended_by=_ended_by(alert),
         group=alert.group,
         replay=fact.replay,

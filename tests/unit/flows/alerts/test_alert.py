@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -124,7 +125,7 @@ def test_an_incident_of_kind_event_after_a_quiet_hour_is_paged_anew(
     assert alert.firing
 
 
-def at(minutes: float) -> dict[str, datetime]:
+def at(minutes: float) -> dict[str, Any]:
     moment = NOON + timedelta(minutes=minutes)
     return {"opened_at": moment, "occurred_at": moment}
 

@@ -28,6 +28,15 @@ def test_who_is_at_it_stands_in_the_alert(world: World) -> None:
     assert taken.firing
 
 
+def test_others_hear_who_is_at_it(world: World) -> None:
+    world.by_hand(CPU, lambda alert: acknowledge(alert, ANN))
+
+    for _ in range(10):
+        world.wait(60)
+
+    assert world.reasons == ["first", "acknowledged"]
+
+
 def test_an_alert_that_is_over_takes_no_hand(world: World) -> None:
     world.take(CLEARED)
     over: Alert = world.alert(CPU)

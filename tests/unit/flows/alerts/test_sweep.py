@@ -47,14 +47,14 @@ def test_what_still_fires_is_told_every_four_hours(world: World) -> None:
     assert len({page["alert_id"] for page in world.pages}) == 1
 
 
-def test_what_somebody_is_at_is_not_repeated_but_its_rise_is_told(world: World) -> None:
+def test_what_somebody_is_at_is_told_not_repeated_and_its_rise_is_told(world: World) -> None:
     world.take(CPU)
     world.by_hand(CPU, lambda alert: acknowledge(alert, Hand(by="ann", at=NOON)))
     world.wait(9 * HOUR)
 
     world.take(cpu_fact(edge="escalated", event_id="e-2", severity="critical", count=9))
 
-    assert world.told == [("first", "high"), ("severity", "critical")]
+    assert world.told == [("first", "high"), ("acknowledged", "high"), ("severity", "critical")]
 
 
 def test_what_is_resolved_by_hand_is_told_once(world: World) -> None:

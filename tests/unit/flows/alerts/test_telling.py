@@ -17,7 +17,7 @@ def world() -> World:
     return World()
 
 
-def silence(world: World, minutes: int, **matcher: str) -> None:
+def silence(world: World, minutes: int, matcher: Matcher) -> None:
     world.silences.add(
         Silence(
             silence_id="s-1",
@@ -26,7 +26,7 @@ def silence(world: World, minutes: int, **matcher: str) -> None:
             created_at=NOON,
             starts_at=NOON,
             ends_at=NOON + timedelta(minutes=minutes),
-            matcher=Matcher(**matcher),
+            matcher=matcher,
         )
     )
 
@@ -36,7 +36,7 @@ def baseline(**changes: object) -> Anomaly:
 
 
 def test_a_silence_hides_the_page_and_keeps_the_alert(world: World) -> None:
-    silence(world, 10, source="web-7")
+    silence(world, 10, Matcher(source="web-7"))
 
     world.take(CPU)
 
@@ -47,7 +47,7 @@ def test_a_silence_hides_the_page_and_keeps_the_alert(world: World) -> None:
 
 
 def test_what_still_fires_when_its_silence_ends_is_told_then(world: World) -> None:
-    silence(world, 8, source="web-7")
+    silence(world, 8, Matcher(source="web-7"))
     world.take(CPU)
 
     for _ in range(9):
@@ -59,7 +59,7 @@ def test_what_still_fires_when_its_silence_ends_is_told_then(world: World) -> No
 
 
 def test_a_silence_that_is_removed_hides_for_at_most_five_minutes_more(world: World) -> None:
-    silence(world, 600, source="web-7")
+    silence(world, 600, Matcher(source="web-7"))
     world.take(CPU)
     world.silences.remove("s-1")
 
@@ -70,7 +70,7 @@ def test_a_silence_that_is_removed_hides_for_at_most_five_minutes_more(world: Wo
 
 
 def test_what_ends_while_it_is_silenced_is_never_told(world: World) -> None:
-    silence(world, 10, source="web-7")
+    silence(world, 10, Matcher(source="web-7"))
 
     world.take(CPU, ESCALATED, CLEARED)
     for _ in range(20):
@@ -82,7 +82,7 @@ def test_what_ends_while_it_is_silenced_is_never_told(world: World) -> None:
 
 def test_the_end_of_what_was_paged_is_told_once_its_silence_is_over(world: World) -> None:
     world.take(CPU)
-    silence(world, 10, source="web-7")
+    silence(world, 10, Matcher(source="web-7"))
     world.clock.advance(60)
     world.take(CLEARED)
 
@@ -115,7 +115,7 @@ def test_a_silence_for_one_severity_lets_a_rise_through(world: World) -> None:
 def test_silences_are_read_again_within_a_minute(world: World) -> None:
     worker = world.worker()
     worker.take(payment_fact(1))
-    silence(world, 10, rule="transaction_amount")
+    silence(world, 10, Matcher(rule="transaction_amount"))
     world.clock.advance(50)
 
     worker.take(payment_fact(2))
