@@ -22,7 +22,14 @@ from pipeline.flows.alerts.occasion import Deployment, Occasion, Storm
 from pipeline.flows.alerts.outbox import Outbox
 from pipeline.flows.alerts.ports import DeadLetters, Ledger, Statement
 from pipeline.flows.alerts.rows import AlertRows, Stored
-from pipeline.flows.alerts.telling import BUDGET, STORM_RULE, Teller, heard, occasion
+from pipeline.flows.alerts.telling import (
+    BUDGET,
+    CRITICAL_BUDGET,
+    STORM_RULE,
+    Teller,
+    heard,
+    occasion,
+)
 from pipeline.flows.alerts.timers import due
 from pipeline.ports import AlertKey, AlertStore, Clock, RemainingTime
 
@@ -192,7 +199,7 @@ class Sweep:
         is_over = window.ends_at <= self._clock.now()
         stored = None
         if statement.held > statement.told:
-            is_storm = window.account == BUDGET
+            is_storm = window.account in {BUDGET, CRITICAL_BUDGET}
             stored = self._storm(statement) if is_storm else self._group(statement)
             digests = self._report.digests + (stored is not None)
             self._report = replace(self._report, digests=digests)
@@ -295,7 +302,8 @@ class Sweep:
 
 def _mark(statement: Statement) -> str:
     """Return what tells a statement from others of its account."""
-    return f"{statement.window.starts_at:%Y-%m-%dT%H:%M:%SZ}#{statement.held}"
+    window = statement.window
+    return f"{window.account}#{window.starts_at:%Y-%m-%dT%H:%M:%SZ}#{statement.held}"
 
 
 def _has(alert: Alert, notification_id: str) -> bool:

@@ -29,6 +29,9 @@ STORM_RULE: Final = "storm_digest"
 BUDGET: Final = "budget"
 """The account of the page budget."""
 
+CRITICAL_BUDGET: Final = "budget critical"
+"""A budget of the same size for critical alerts alone, which no lesser ones use up."""
+
 SILENCES_AGE: Final = timedelta(seconds=50)
 """How old the silences may be that a worker remembers: less than a minute."""
 
@@ -144,7 +147,8 @@ class Teller:
     def afford(self, alert: Alert) -> bool:
         """Take a notification from the page budget; what it cannot afford is counted there."""
         budget = self._alerting.budget
-        window = self._window(BUDGET, budget.window_s)
+        account = CRITICAL_BUDGET if alert.severity == "critical" else BUDGET
+        window = self._window(account, budget.window_s)
         if self._ledger.spend(window, _key(alert)).used <= budget.notifications:
             return True
         self._hold(window, alert)

@@ -211,3 +211,12 @@ def test_the_next_window_has_a_budget_of_its_own(world: World) -> None:
     world.take(payment_fact(99))
 
     assert len(world.pages) == 21
+
+
+def test_what_is_critical_has_a_budget_that_nothing_else_uses_up(world: World) -> None:
+    world.take(*(payment_fact(number) for number in range(30)))
+
+    world.take(payment_fact(99, severity="critical"))
+
+    assert world.told[-1] == ("first", "critical")
+    assert len(world.pages) == 21
