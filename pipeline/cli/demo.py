@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import click
 from rich.console import Console
 
+from pipeline.cli.analytics_ledger import draw_up_analytics, fire_schedules, read_queries
 from pipeline.cli.costs import Standing, Work, idle_costs, list_prices, put_units, traffic_costs
 from pipeline.cli.demo_progress import DemoProgress
 from pipeline.cli.faults import faults_option
@@ -156,9 +157,13 @@ def play(
         if function.logical_id in _EVENT_FUNCTIONS
     ]
     prices = list_prices()
+    ledger = tuple(draw_up(log.receipts, stored))
     return DemoResult(
-        ledger=tuple(draw_up(log.receipts, stored)),
+        ledger=ledger,
         product=ledgers,
+        analytics=draw_up_analytics(
+            read_queries(dynamodb, names["AnalyticsJobsTable"]), ledger, excused=plan is not None
+        ),
         findings=judge(incidents, alerts, messages, pages, copies_allowed=plan is not None),
         pages=pages,
         messages=notifications,
@@ -197,7 +202,10 @@ def _feed_and_drain(
         drained = time.monotonic()
         product.leave(run)
         run.wait_until_drained(DRAIN_TIMEOUT_S, on_progress=drain)
-        return Timings(deploy_s, put - started, drained - put, time.monotonic() - drained)
+        erased = time.monotonic()
+        # What this machine says from here on would be in no query.
+        fire_schedules(run, _now(), lambda: run.wait_until_drained(DRAIN_TIMEOUT_S))
+        return Timings(deploy_s, put - started, drained - put, erased - drained)
 
 
 def _exhaust(sent: Iterable[int]) -> None:

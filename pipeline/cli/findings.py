@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from pipeline.cli.inbox import Notification
 from pipeline.cli.incidents import PlantedIncident
@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+_DIGEST: Final = "storm_digest"
+"""Reason of a message that stands for all that the page budget has held back."""
+
 
 class StoredAlert(NamedTuple):
-    """A row of AlertsTable by its key."""
+    """A row of AlertsTable by its key; `held_back` counts what the page budget has not let out."""
 
     dedup_key: str
     opened_at: datetime
+    alert_id: str = ""
+    severity: str = ""
+    held_back: int = 0
 
 
 class Message(NamedTuple):
@@ -36,12 +42,16 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What became of a planted incident; `problem` is empty when it has exactly one alert."""
+    """What became of a planted incident; `problem` is empty when it has exactly one alert.
+
+    `is_held_back` tells that a digest told of it, as the page budget was spent.
+    """
 
     incident: PlantedIncident
     alert_id: str
     severity: str
     problem: str
+    is_held_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +69,23 @@ class Findings:
 def read_alerts(dynamodb: "DynamoDBClient", table: str) -> Iterator[StoredAlert]:
     """Read back the keys of all alerts."""
     pages = dynamodb.get_paginator("scan").paginate(
-        TableName=table, ConsistentRead=True, ProjectionExpression="dedup_key, opened_at"
+        TableName=table,
+        ConsistentRead=True,
+        # The rows of page budgets and groups lie beside the alerts and have no document.
+        FilterExpression="attribute_exists(#document)",
+        ProjectionExpression="dedup_key, opened_at, #document",
+        ExpressionAttributeNames={"#document": "document"},
     )
     for page in pages:
         for item in page["Items"]:
-            opened_at = datetime.fromisoformat(item["opened_at"]["S"])
-            yield StoredAlert(item["dedup_key"]["S"], opened_at)
+            alert: dict[str, Any] = json.loads(item["document"]["S"])
+            yield StoredAlert(
+                item["dedup_key"]["S"],
+                datetime.fromisoformat(item["opened_at"]["S"]),
+                alert["alert_id"],
+                alert["severity"],
+                alert.get("suppressed_count", 0),
+            )
 
 
 def message(notification: Notification) -> Message:
@@ -125,6 +146,9 @@ def _find(
     openings = [item for item in told if item.reason == "first"]
     paged = [page for page in pages if page.attributes.get("dedup_key") == incident.dedup_key]
     firing = [page for page in paged if page.attributes.get("status") == "firing"]
+    if len(rows) == 1 and rows[0].held_back and not openings and _has_digest(messages):
+        problem = _misplaced(incident, rows[0])
+        return Finding(incident, rows[0].alert_id, rows[0].severity, problem, is_held_back=True)
     problem = (
         _not_one("alert", len(rows))
         or _misplaced(incident, rows[0])
@@ -138,6 +162,10 @@ def _find(
         problem = "its messages and its page bear different alert ids"
     severity = openings[0].severity if openings else ""
     return Finding(incident, openings[0].alert_id if openings else "", severity, problem)
+
+
+def _has_digest(messages: Sequence[Message]) -> bool:
+    return any(item.reason == _DIGEST for item in messages)
 
 
 def _first_of_each(items: Sequence[Item], identity: Callable[[Item], Hashable]) -> list[Item]:

@@ -7,6 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.analytics_ledger import AnalyticsResult
 from pipeline.cli.images_ledger import ImageLine
 from pipeline.cli.jobs_ledger import JobsLine
 from pipeline.cli.moderation import moderation_table
@@ -15,6 +16,8 @@ from pipeline.cli.users_ledger import UsersLine
 from pipeline.images import UPLOADS_PREFIX
 
 _NONE: Final = ""
+_SHOWN: Final = 4
+"""Figures of a query that its line names."""
 
 
 def product_tables(result: ProductResult) -> Iterator[Table]:
@@ -35,6 +38,20 @@ def product_problems(result: ProductResult) -> Iterator[str]:
     for image in result.images:
         if image.wrong:
             yield f"{image.picture.key}: {image.wrong}"
+
+
+def analytics_table(result: AnalyticsResult) -> Table:
+    """Lay out the queries with their first figures."""
+    table = _table("Queries over the lake, run by DuckDB in Athena's place", "query", "period")
+    table.add_column("status")
+    table.add_column("read, bytes", justify="right")
+    table.add_column("figures", overflow="fold")
+    for row in result.rows:
+        figures = [f"{name} {value:,.6g}" for name, value in sorted(row.figures.items())]
+        more = [f"{len(figures) - _SHOWN} more"] if len(figures) > _SHOWN else []
+        shown = ", ".join([*figures[:_SHOWN], *more])
+        table.add_row(row.query, row.period, row.status, f"{row.scanned_bytes:,}", shown)
+    return table
 
 
 def users_table(lines: tuple[UsersLine, ...]) -> Table:

@@ -14,7 +14,7 @@ from pipeline.cli.faults import fault_table
 from pipeline.cli.findings import Findings
 from pipeline.cli.inbox import Notification
 from pipeline.cli.ledger import LedgerLine
-from pipeline.cli.product_report import product_tables
+from pipeline.cli.product_report import analytics_table, product_tables
 from pipeline.cli.result import DemoResult, Effort, problems
 
 WIDTH: Final = 108
@@ -32,6 +32,8 @@ def print_report(console: Console, result: DemoResult) -> None:
     console.print(ledger_table(result.ledger))
     for table in product_tables(result.product):
         console.print(table)
+    if result.analytics.rows:
+        console.print(analytics_table(result.analytics))
     for page in _first_planted(result):
         print_page(console, page)
     console.print("all messages on OnCallTopic, as they came:")
@@ -108,7 +110,7 @@ def incident_table(findings: Findings) -> Table:
             finding.incident.dedup_key,
             finding.severity,
             finding.alert_id[:8],
-            finding.problem or "once",
+            finding.problem or ("in a digest" if finding.is_held_back else "once"),
         )
     return table
 

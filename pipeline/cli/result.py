@@ -1,8 +1,9 @@
 """What a run of the demo came to, and whether it may call itself good."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from pipeline.cli.analytics_ledger import AnalyticsResult
 from pipeline.cli.costs import Cost
 from pipeline.cli.findings import Findings
 from pipeline.cli.inbox import Notification
@@ -43,7 +44,8 @@ class DemoResult:
     `messages` arrived from OnCallTopic and AlertsTopic. `latencies_s` are the seconds from the put
     of the event that opened an alert to its first page, one per alert. `costs` are those of a
     million such events, `idle_costs` those of a month without any, both on AWS. `faults` are those
-    that were injected, None if none were to be. `product` has the ledgers of the other sources.
+    that were injected, None if none were to be. `product` has the ledgers of the other sources,
+    `analytics` the queries over the lake.
     """
 
     ledger: tuple[LedgerLine, ...]
@@ -59,6 +61,7 @@ class DemoResult:
     costs: tuple[Cost, ...]
     idle_costs: tuple[Cost, ...]
     faults: tuple[FaultCount, ...] | None = None
+    analytics: AnalyticsResult = field(default_factory=AnalyticsResult)
 
     @property
     def records_per_s(self) -> float:
@@ -71,6 +74,7 @@ def problems(result: DemoResult) -> list[str]:
     return [
         *_ledger_problems(result.ledger),
         *product_problems(result.product),
+        *result.analytics.wrong,
         *_incident_problems(result.findings),
     ]
 
