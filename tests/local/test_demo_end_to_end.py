@@ -11,19 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 STREAMWARDEN = Path(sys.executable).with_name("streamwarden")
 
-INCIDENTS = [
-    "failed_login_address#a1df0d4e44fc834c",
-    "failed_login_user#victim-05",
-    "impossible_travel#victim-04",
-    "metric_baseline#checkout/response_time",
-    "metric_baseline#shop/orders_per_minute",
-    "static_limit#checkout/error_rate",
-    "static_limit#db-1/disk_usage",
-    "static_limit#web-7/cpu_usage",
-    "transaction_amount#victim-01",
-    "transaction_velocity#victim-02",
-    "transaction_velocity#victim-03",
-]
+INCIDENTS = 18
 
 
 def _demo(
@@ -42,11 +30,10 @@ def _demo(
     )
 
 
-def _found(output: str) -> list[str]:
+def _found(output: str) -> int:
+    """Count the incidents with one alert, told by itself or in a digest of the page budget."""
     table = output.partition("Planted incidents")[2].partition("Kinesis records")[0]
-    rows = re.split(r"\bonce\s*\n", table)
-    keys = [re.findall(r"[a-z_]+#\S+", row)[-1:] for row in rows]
-    return sorted(key for found in keys for key in found)
+    return len(re.findall(r"\b(?:once|in a digest)\s*$", table, re.MULTILINE))
 
 
 @pytest.mark.timeout(300)  # three runs, each with its own deployment

@@ -145,3 +145,14 @@ def test_a_message_is_read_from_the_machine_record() -> None:
     }
 
     assert message(Notification("subject", json.dumps(record), {}, AT)) == FIRST
+
+
+def test_an_alert_that_the_page_budget_held_back_is_told_by_a_digest() -> None:
+    held = ALERT._replace(alert_id="a-1", severity="high", held_back=2)
+    digest = Message("n-9", "s-1", "storm_digest#notifications", "storm_digest", "high", "2 held")
+
+    (told,) = judge([INCIDENT], [held], [digest], []).planted
+    (silent,) = judge([INCIDENT], [held], [], []).planted
+
+    assert (told.problem, told.is_held_back, told.alert_id) == ("", True, "a-1")
+    assert silent.problem == "no first message on AlertsTopic"
