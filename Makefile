@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL_PROJECT := $(PIP) install --no-deps --no-build-isolation --no-index --editable .
 SAM := build/sam-cli
+LINT := build/lint
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links --quiet
 # Given on the command line: make run ARGS="--records 500", make test ARGS="-k alerts".
@@ -33,7 +34,7 @@ faults: $(VENV)/run.stamp ## run the demo with injected faults for ten seeds; re
 		echo "faults $$seed: $$(tail -n 1 $$report)"; \
 	done; test -z "$$failed"
 
-test: $(VENV)/dev.stamp ## run every test and check, with branch coverage
+test: $(VENV)/dev.stamp $(LINT)/stamp ## run every test and check, with branch coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 check: $(VENV)/dev.stamp ## run the checks alone: format, lint, types, imports, template, schemas
@@ -67,6 +68,7 @@ lock: ## resolve and pin the requirements anew; needs uv
 	@$(LOCK) --extra local --extra build --extra dev pyproject.toml -o requirements/dev.txt
 	@$(LOCK) pyproject.toml -o requirements/lambda.txt
 	@$(LOCK) requirements/sam.in -o requirements/sam.txt
+	@$(LOCK) requirements/lint.in -o requirements/lint.txt
 
 clean: ## remove everything that a make target made
 	rm -rf $(VENV) build *.egg-info .coverage .coverage.* .streamwarden
@@ -96,4 +98,11 @@ $(SAM)/stamp: $(VENV)/bin/python requirements/sam.txt
 	@$(BIN)/python -m venv $(SAM)
 	@$(SAM)/bin/python -m pip --disable-pip-version-check --quiet install \
 		--require-hashes --requirement requirements/sam.txt
+	@touch $@
+
+$(LINT)/stamp: $(VENV)/bin/python requirements/lint.txt
+	@echo "installing checkov and the linters of workflows into $(LINT) (once)" >&2
+	@$(BIN)/python -m venv $(LINT)
+	@$(LINT)/bin/python -m pip --disable-pip-version-check --quiet install \
+		--require-hashes --requirement requirements/lint.txt
 	@touch $@

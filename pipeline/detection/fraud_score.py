@@ -1,0 +1,120 @@
+"""How likely a payment is a fraud: by its card, by its merchant, and joined as independent causes."""
+
+from typing import Final, NamedTuple
+
+from pipeline.detection import merchant as merchants
+from pipeline.detection import tally as tallies
+from pipeline.detection.card import (
+    CardState,
+    Entry,
+    accuse,
+    evidence,
+    find,
+    learn,
+    PARKED,
+    remember,
+    REPORTED,
+    suspicion,
+)
+from pipeline.detection.merchant import Accused, Cleared, Compromise, Merchant, Paid
+from pipeline.detection.tally import Seen, Tally
+
+UNKNOWN: Final = PARKED | REPORTED
+"""Evidence of a payment that was reported before it came."""
+
+
+class Score(NamedTuple):
+    """How likely a payment is a fraud, and what each branch says; all 0 to 1."""
+
+    whole: float
+    by_card: float
+    by_merchant: float
+
+
+class Change(NamedTuple):
+    """What an event makes of a card, and what it adds to the tally and to the merchant."""
+
+    card: CardState
+    seen: tuple[Seen, ...] = ()
+    noted: tuple[Paid | Accused | Cleared, ...] = ()
+
+
+def pay(card: CardState, mark: int, day: int, amount: float) -> Change | None:
+    """Take in a payment; None for one that is known already.
+
+    Args:
+        card: The card before it.
+        mark: Stands for the transaction's id.
+        day: Days since 1970, UTC.
+        amount: In limits of its currency.
+    """
+    known = find(card, mark)
+    if known is not None and not known.code & PARKED:
+        return None
+    code = evidence(card, day, amount)
+    if known is None:
+        taught = learn(remember(card, mark, day, code), amount)
+        return Change(taught, (Seen(code, tallies.micros(amount), 1),), (Paid(day),))
+    taught = accuse(remember(card, mark, day, code | REPORTED), day, code)
+    seen = Seen(code, tallies.micros(amount), 1, 1)
+    return Change(taught, (seen,), (Paid(day), Accused(mark, day, code)))
+
+
+def report(
+    card: CardState, mark: int, paid_day: int, report_day: int, *, is_fraud: bool
+) -> Change | None:
+    """Take in what was found out about a payment; None when that changes nothing.
+
+    A report that comes before its payment is parked with the card and noted at the merchant. One
+    that says "no fraud" only takes back an earlier one that said the opposite.
+    """
+    known = find(card, mark)
+    if known is None:
+        if not is_fraud:
+            return None
+        parked = remember(card, mark, paid_day, UNKNOWN)
+        return Change(parked, (), (Accused(mark, paid_day, UNKNOWN),))
+    if bool(known.code & REPORTED) == is_fraud:
+        return None
+    code = known.code & ~REPORTED
+    if not is_fraud:
+        return _taken_back(card, mark, known)
+    delay = max(0, report_day - known.day)
+    accused = accuse(remember(card, mark, known.day, code | REPORTED), known.day, code)
+    seen = Seen(code, frauds=1, delay_days=delay)
+    return Change(accused, (seen,), (Accused(mark, known.day, code),))
+
+
+def score(
+    card: CardState,
+    day: int,
+    amount: float,
+    tally: Tally,
+    merchant: Merchant | None,
+    compromise: Compromise,
+    usual_report_days: float,
+) -> Score:
+    """Judge a payment by what is known before it."""
+    code = evidence(card, day, amount)
+    trust = tallies.trust(tally)
+    by_card = (1 - trust) * tallies.odd_rate(tally, card.weight, card.sum, amount, code)
+    if trust:
+        by_card += trust * tallies.reported_rate(tally, code)
+    if merchant is None or not merchant.codes:
+        return Score(by_card, by_card, 0.0)
+    by_merchant = merchants.suspicion(
+        merchant,
+        day,
+        tallies.report_days(tally, usual_report_days),
+        lambda told: tallies.reported_rate(tally, told),
+        compromise,
+    )
+    return Score(1 - (1 - by_card) * (1 - by_merchant), by_card, by_merchant)
+
+
+def _taken_back(card: CardState, mark: int, known: Entry) -> Change:
+    code = known.code & ~REPORTED
+    if code & PARKED:
+        return Change(remember(card, mark, known.day, code), (), (Cleared(mark),))
+    seen = Seen(code, frauds=-1)
+    return Change(remember(card, mark, known.day, code), (seen,), (Cleared(mark),))

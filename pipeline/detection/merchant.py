@@ -1,0 +1,190 @@
+"""What is remembered of a merchant: payments by day, and the reports of fraud among them.
+
+Days are whole numbers since 1970, UTC. Payments add up and reports are a set, so each shard keeps
+its own part and the parts make up what one shard would have had.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from pipeline.detection.card import REPORTED
+
+DAYS_KEPT: Final = 63
+REPORTS_KEPT: Final = 24
+
+_CODE_BITS: Final = 16
+_CODE_MASK: Final = (1 << _CODE_BITS) - 1
+
+
+class Paid(NamedTuple):
+    """A payment at the merchant."""
+
+    day: int
+
+
+class Accused(NamedTuple):
+    """A report of fraud about a payment of that day; a later one of the same mark replaces it."""
+
+    mark: int
+    day: int
+    code: int
+
+
+class Cleared(NamedTuple):
+    """A report was taken back."""
+
+    mark: int
+
+
+class Merchant(msgspec.Struct, frozen=True, array_like=True):
+    """Counts of payments from `first_day` on, day by day, and the newest reports by their day.
+
+    `marks` are those of the reported payments; `codes` hold their days and evidence.
+    """
+
+    first_day: int = 0
+    counts: tuple[int, ...] = ()
+    marks: tuple[int, ...] = ()
+    codes: tuple[int, ...] = ()
+
+
+class Compromise(NamedTuple):
+    """How a merchant that has reports is judged.
+
+    Args:
+        lasting_days: For how many days a merchant that was broken into usually stays so.
+        fraud_share: Of its payments meanwhile, how many are reported, a bit less than believed:
+            so a few that nobody reported end the suspicion softly.
+        start: How likely a report is the merchant's fault before its payment is looked at.
+        early_end: Chance a day that it is over before its time; `late_end` after it.
+        most: What a suspicion amounts to at most: no merchant has frauds alone for sure.
+    """
+
+    lasting_days: int = 28
+    fraud_share: float = 0.7
+    start: float = 0.02
+    early_end: float = 0.005
+    late_end: float = 0.4
+    most: float = 0.97
+
+
+def note(merchant: Merchant, what: Paid | Accused | Cleared) -> Merchant:
+    """Take in what happened; the same report a second time changes nothing."""
+    if isinstance(what, Paid):
+        return _paid(merchant, what.day, 1)
+    kept = [
+        (code, mark)
+        for code, mark in zip(merchant.codes, merchant.marks, strict=True)
+        if mark != what.mark
+    ]
+    if isinstance(what, Accused):
+        kept.append(((what.day & _CODE_MASK) << _CODE_BITS | what.code & ~REPORTED, what.mark))
+    return _with_reports(merchant, kept)
+
+
+def whole(parts: Sequence[Merchant]) -> Merchant:
+    """Join the parts of all shards."""
+    if len(parts) == 1:
+        return parts[0]
+    joined = Merchant()
+    reports: list[tuple[int, int]] = []
+    for part in parts:
+        for place, payments in enumerate(part.counts):
+            if payments:
+                joined = _paid(joined, part.first_day + place, payments)
+        reports.extend(zip(part.codes, part.marks, strict=True))
+    return _with_reports(joined, reports)
+
+
+def suspicion(
+    merchant: Merchant,
+    day: int,
+    report_days: float,
+    explained: Callable[[int], float],
+    compromise: Compromise,
+) -> float:
+    """Return how likely it is that frauds come from the merchant itself on a day.
+
+    Goes through the days since the first report: a report raises the odds, the less the better the
+    card explains it; a payment that nobody has reported in time lowers them.
+
+    Args:
+        merchant: All of it, the parts of all shards.
+        day: The day in question.
+        report_days: Within how many days nearly every report has come.
+        explained: Returns, for a payment's evidence, the share of frauds that the card explains.
+        compromise: How to judge.
+    """
+    if not merchant.codes:
+        return 0.0
+    reports: dict[int, list[int]] = {}
+    for code in merchant.codes:
+        if day - (code >> _CODE_BITS) <= DAYS_KEPT:
+            reports.setdefault(code >> _CODE_BITS, []).append(code & _CODE_MASK)
+    if not reports:
+        return 0.0
+    last_settled = day - round(report_days)
+    share, start = compromise.fraud_share, compromise.start
+    counts, first_day = merchant.counts, merchant.first_day
+    likely, age = 0.0, 0
+    for today in range(min(reports), day + 1):
+        if likely:
+            age += 1
+            likely *= 1 - (
+                compromise.early_end if age < compromise.lasting_days else compromise.late_end
+            )
+        told = reports.get(today, ())
+        if told:
+            if likely < 5 * compromise.early_end:
+                age = 0
+            likely = max(likely, start)
+            odds = likely / (1 - likely)
+            for code in told:
+                by_card = max(explained(code), 5e-4)
+                odds *= (share + by_card) / by_card
+            likely = min(odds / (1 + odds), 0.9999)
+        if today <= last_settled and likely:
+            place = today - first_day
+            unreported = (counts[place] if 0 <= place < len(counts) else 0) - len(told)
+            if unreported > 0:
+                odds = likely / (1 - likely) * (1 - share) ** unreported
+                likely = odds / (1 + odds)
+    return likely * compromise.most
+
+
+def reports_since(merchant: Merchant, day: int) -> int:
+    """Return how many payments from a day on were reported."""
+    return sum(code >> _CODE_BITS >= day for code in merchant.codes)
+
+
+def _paid(merchant: Merchant, day: int, payments: int) -> Merchant:
+    first, counts = merchant.first_day, merchant.counts
+    if not counts:
+        return Merchant(day, (payments,), merchant.marks, merchant.codes)
+    place = day - first
+    if place < 0:
+        if first + len(counts) - day > DAYS_KEPT:
+            return merchant
+        counts = (payments, *((0,) * (-place - 1)), *counts)
+        first = day
+    elif place < len(counts):
+        counts = (*counts[:place], counts[place] + payments, *counts[place + 1 :])
+    else:
+        counts = (*counts, *((0,) * min(place - len(counts), DAYS_KEPT)), payments)
+        counts = counts[-DAYS_KEPT:]
+        while not counts[0]:  # so that the parts of shards make up the very same
+            counts = counts[1:]
+        first = day - len(counts) + 1
+    return Merchant(first, counts, merchant.marks, merchant.codes)
+
+
+def _with_reports(merchant: Merchant, reports: list[tuple[int, int]]) -> Merchant:
+    newest = sorted(reports)[-REPORTS_KEPT:]
+    return Merchant(
+        merchant.first_day,
+        merchant.counts,
+        tuple(mark for _, mark in newest),
+        tuple(code for code, _ in newest),
+    )
