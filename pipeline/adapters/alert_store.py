@@ -32,6 +32,9 @@ BY_SUBJECT: Final = "by_subject"
 BY_FIRING_SOURCE: Final = "by_firing_source"
 """Index `firing_source`, `opened_at`, of what fires alone."""
 
+BY_ID: Final = "by_id"
+"""Index `id_start`, `alert_id`: any beginning of an id that is no shorter than `id_start`."""
+
 _REPLACES: Final = "version = :replaces"
 _CREATES: Final = "attribute_not_exists(version) OR version = :replaces"
 """Of version 0 there is none; DynamoDB refuses a value that no condition uses."""

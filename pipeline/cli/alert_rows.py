@@ -1,14 +1,14 @@
 """Alerts read back for people: rows of AlertsTable, their facts, and the page again."""
 
-import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import msgspec
 
 from pipeline.adapters.anomaly_items import decode_anomaly
+from pipeline.cli.alert_index import AlertLine
 from pipeline.detection.anomaly import Anomaly, timestamp_text
 from pipeline.detection.rules import Rule
 from pipeline.errors import InvalidRecordError
@@ -19,52 +19,6 @@ from pipeline.flows.alerts.telling import occasion
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-SCAN_PAGE_ITEMS: Final = 500
-"""Rows that one request of a scan looks at."""
-
-_SHOWN: Final = (
-    "alert_id",
-    "dedup_key",
-    "opened_at",
-    "status",
-    "severity",
-    "rule_id",
-    "subject",
-    "title",
-    "count",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which alerts to list; None asks for all."""
-
-    status: str | None = None
-    severity: str | None = None
-    since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AlertLine:
-    """A row of AlertsTable without its document."""
-
-    alert_id: str
-    dedup_key: str
-    opened_at: datetime
-    status: str
-    severity: str
-    rule_id: str
-    subject: str
-    title: str
-    count: int
-
-
-class Listed(NamedTuple):
-    """The newest alerts, newest first, and how many there are in all."""
-
-    lines: list[AlertLine]
-    matching: int
 
 
 class Cause(NamedTuple):
@@ -84,31 +38,6 @@ class Told:
 
     notification: Notification
     is_rewritten: bool
-
-
-def list_alerts(client: "DynamoDBClient", table: str, wanted: Wanted, limit: int) -> Listed:
-    """Return the newest alerts that are wanted.
-
-    AlertsTable has no index by time, so this scans it; its memory is bounded by `limit`, its cost
-    by the rows that TTL has left.
-    """
-    matching = 0
-
-    def counted() -> Iterator[AlertLine]:
-        nonlocal matching
-        for item in _scan(client, table, *_conditions(wanted)):
-            matching += 1
-            yield _line(item)
-
-    lines = heapq.nlargest(limit, counted(), key=lambda line: (line.opened_at, line.alert_id))
-    return Listed(lines, matching)
-
-
-def find_alerts(client: "DynamoDBClient", table: str, prefix: str) -> list[AlertLine]:
-    """Return the alerts whose id begins with a text, newest first; scans like `list_alerts`."""
-    conditions = ["begins_with(#alert_id, :prefix)"]
-    items = _scan(client, table, conditions, {":prefix": {"S": prefix}})
-    return sorted(map(_line, items), key=lambda line: line.opened_at, reverse=True)
 
 
 def read_alert(client: "DynamoDBClient", table: str, line: AlertLine) -> Alert | None:
@@ -181,55 +110,6 @@ def newest_notification(
     told = occasion(alert, reason, fact, last.delivered_at if last else now)
     record = compose(fact, told, rule.about(fact) if rule else None, where)
     return Told(record, is_rewritten=True)
-
-
-def _scan(
-    client: "DynamoDBClient", table: str, conditions: Sequence[str], values: Mapping[str, Any]
-) -> Iterator[Mapping[str, Any]]:
-    filters: dict[str, Any] = {}
-    if conditions:
-        filters = {
-            "FilterExpression": " AND ".join(conditions),
-            "ExpressionAttributeValues": values,
-        }
-    pages = client.get_paginator("scan").paginate(
-        TableName=table,
-        ProjectionExpression=", ".join(f"#{name}" for name in _SHOWN),
-        ExpressionAttributeNames={f"#{name}": name for name in _SHOWN},
-        PaginationConfig={"PageSize": SCAN_PAGE_ITEMS},
-        **filters,
-    )
-    for page in pages:
-        yield from page["Items"]
-
-
-def _conditions(wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
-    conditions: list[str] = []
-    values: dict[str, Any] = {}
-    for name, operator, text in (
-        ("status", "=", wanted.status),
-        ("severity", "=", wanted.severity),
-        ("opened_at", ">=", timestamp_text(wanted.since) if wanted.since else None),
-    ):
-        if text is not None:
-            conditions.append(f"#{name} {operator} :{name}")
-            values[f":{name}"] = {"S": text}
-    return conditions, values
-
-
-def _line(item: Mapping[str, Any]) -> AlertLine:
-    texts = {name: attribute["S"] for name, attribute in item.items() if "S" in attribute}
-    return AlertLine(
-        alert_id=texts["alert_id"],
-        dedup_key=texts["dedup_key"],
-        opened_at=datetime.fromisoformat(texts["opened_at"]),
-        status=texts["status"],
-        severity=texts["severity"],
-        rule_id=texts["rule_id"],
-        subject=texts.get("subject", ""),  # the store leaves an empty text out
-        title=texts.get("title", ""),
-        count=int(item["count"]["N"]),
-    )
 
 
 def _fact(item: Mapping[str, Any]) -> Iterator[Anomaly]:

@@ -1,6 +1,6 @@
-"""`streamwarden alerts`: what AlertsTable holds, as tables, pages and JSON."""
+"""`streamwarden alerts list` and `show`: what AlertsTable holds, as tables, pages and JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, get_args
@@ -11,14 +11,11 @@ from rich.rule import Rule as Line
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.alert_index import AlertLine, Wanted, find_alerts, list_alerts
 from pipeline.cli.alert_rows import (
-    AlertLine,
     Cause,
     Told,
-    Wanted,
     causes,
-    find_alerts,
-    list_alerts,
     newest_notification,
     read_alert,
     read_facts,
@@ -29,7 +26,7 @@ from pipeline.cli.stack import EXIT_NOTHING, Stack, reading, stack_option
 from pipeline.cli.tables import Column, print_json, print_table, remark, table
 from pipeline.detection.anomaly import Anomaly, Severity
 from pipeline.detection.rules import default_rules
-from pipeline.flows.alerts.alert import TOPICS, Alert, Delivery
+from pipeline.flows.alerts.alert import TOPICS, Alert, Delivery, Hand
 from pipeline.flows.alerts.composing import Deployment
 from pipeline.flows.alerts.notification import subject
 from pipeline.flows.alerts.page import page_text
@@ -40,47 +37,55 @@ _ID_CHARS: Final = 8
 
 _MAX_SUBJECT_CHARS: Final = 28
 _MAX_TITLE_CHARS: Final = 80
+_MAX_OWNER_CHARS: Final = 16
+_MAX_NOTE_CHARS: Final = 200
 _MAX_EVENT_ID_CHARS: Final = 88
 
 
 @click.group()
 def alerts() -> None:
-    """Read the alerts of a stack."""
+    """Read the alerts of a stack, take them over, end them."""
 
 
 @alerts.command("list")
 @stack_option
 @click.option("--status", type=click.Choice(["firing", "resolved"]), help="Only these.")
 @click.option("--severity", type=click.Choice(get_args(Severity)), help="Only these.")
+@click.option("--rule", metavar="ID", help="Only alerts of this rule.")
+@click.option("--subject", metavar="TEXT", help="Only alerts about this subject.")
 @click.option(
     "--since", type=MomentType(utc_now), help="Only alerts opened since: 24h, 7d, a date."
 )
+@click.option("--until", type=MomentType(utc_now), help="Only alerts opened before.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(
+def list_(  # noqa: PLR0913  one for each option
+    *,
     stack_name: str | None,
     status: str | None,
     severity: str | None,
+    rule: str | None,
+    subject: str | None,
     since: datetime | None,
+    until: datetime | None,
     limit: int,
-    *,
     as_json: bool,
 ) -> None:
     """List alerts, the newest first.
 
-    The exit code is 1 when there is none. This scans AlertsTable, which has no index by time.
+    The exit code is 1 when there is none. Without --status firing, --rule or --subject the alerts
+    of the last 30 days are read, or of the 30 days before --until.
     """
     with reading(stack_name) as stack:
-        wanted = Wanted(status, severity, since)
-        found = list_alerts(
-            stack.client("dynamodb"), stack.output("AlertsTableName"), wanted, limit
-        )
+        wanted = Wanted(status, severity, rule, subject, since, until)
+        table_name = stack.output("AlertsTableName")
+        found = list_alerts(stack.client("dynamodb"), table_name, wanted, limit, utc_now())
     if as_json:
-        print_json([_line_fields(line) for line in found.lines])
+        print_json([line_fields(line) for line in found.lines])
     elif found.lines:
         print_table(_lines_table(found.lines))
-    if found.matching > len(found.lines):
-        remark(f"{found.matching - len(found.lines)} older ones are not shown: raise --limit")
+    if found.is_cut:
+        remark("older ones are not shown: raise --limit")
     if not found.lines:
         remark("no alert matches")
         raise SystemExit(EXIT_NOTHING)
@@ -104,6 +109,38 @@ def show(alert_id: str, stack_name: str | None, *, as_json: bool) -> None:
         _print(make_console(), shown)
 
 
+def the_alert(stack: Stack, alert_id: str) -> AlertLine:
+    """Find an alert by a beginning of its id; ends the command when it is not exactly one."""
+    try:
+        found = find_alerts(
+            stack.client("dynamodb"), stack.output("AlertsTableName"), alert_id.lower()
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if not found:
+        remark(f"no alert has an id that begins with {alert_id}")
+        raise SystemExit(EXIT_NOTHING)
+    if len(found) > 1:
+        ids = ", ".join(line.alert_id for line in found[:5])
+        raise click.UsageError(f"{len(found)} alerts begin with {alert_id}: {ids}")
+    return found[0]
+
+
+def line_fields(line: AlertLine) -> dict[str, Any]:
+    """Return an alert as JSON, personal data masked."""
+    return {
+        "alert_id": line.alert_id,
+        "opened_at": moment_text(line.opened_at),
+        "status": line.status,
+        "severity": line.severity,
+        "rule_id": line.rule_id,
+        "subject": clean(line.subject, len(line.subject) * 2 + 1),
+        "title": clean(line.title, len(line.title) * 2 + 1),
+        "count": line.count,
+        "acknowledged_by": line.taken_by,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class _Shown:
     line: AlertLine
@@ -117,7 +154,7 @@ class _Shown:
 def _read(stack: Stack, alert_id: str, stack_name: str) -> _Shown:
     dynamodb = stack.client("dynamodb")
     alerts_table = stack.output("AlertsTableName")
-    line = _the_one(find_alerts(dynamodb, alerts_table, alert_id.lower()), alert_id)
+    line = the_alert(stack, alert_id)
     alert = read_alert(dynamodb, alerts_table, line)
     if alert is None:
         remark(f"alert {line.alert_id} has just been deleted")
@@ -129,16 +166,6 @@ def _read(stack: Stack, alert_id: str, stack_name: str) -> _Shown:
         alert, known, default_rules().texts(), _deployment(stack, stack_name), now
     )
     return _Shown(line, alert, facts, known, told, page_text(told.notification, now))
-
-
-def _the_one(found: Sequence[AlertLine], alert_id: str) -> AlertLine:
-    if not found:
-        remark(f"no alert has an id that begins with {alert_id}")
-        raise SystemExit(EXIT_NOTHING)
-    if len(found) > 1:
-        ids = ", ".join(line.alert_id for line in found[:5])
-        raise click.UsageError(f"{len(found)} alerts begin with {alert_id}: {ids}")
-    return found[0]
 
 
 def _deployment(stack: Stack, stack_name: str) -> Deployment:
@@ -164,6 +191,7 @@ def _lines_table(lines: Sequence[AlertLine]) -> Table:
         Column("subject"),
         Column("title", is_whole=False),
         Column("count", is_figure=True),
+        Column("taken by"),
         Column("alert id"),
     )
     rows = [
@@ -175,6 +203,7 @@ def _lines_table(lines: Sequence[AlertLine]) -> Table:
             clean(line.subject, _MAX_SUBJECT_CHARS),
             clean(line.title, _MAX_TITLE_CHARS),
             f"{line.count:,}",
+            clean(line.taken_by, _MAX_OWNER_CHARS),
             line.alert_id[:_ID_CHARS],
         )
         for line in lines
@@ -182,26 +211,16 @@ def _lines_table(lines: Sequence[AlertLine]) -> Table:
     return table("Alerts, newest first", columns, rows)
 
 
-def _line_fields(line: AlertLine) -> dict[str, Any]:
-    return {
-        "alert_id": line.alert_id,
-        "opened_at": moment_text(line.opened_at),
-        "status": line.status,
-        "severity": line.severity,
-        "rule_id": line.rule_id,
-        "subject": clean(line.subject, len(line.subject) * 2 + 1),
-        "title": clean(line.title, len(line.title) * 2 + 1),
-        "count": line.count,
-    }
-
-
 def _print(console: Console, shown: _Shown) -> None:
     line, record = shown.line, shown.told.notification
     console.print(
         f"alert {line.alert_id}: {line.status}, {line.severity}, "
-        f"opened {short_text(line.opened_at)} UTC\n",
+        f"opened {short_text(line.opened_at)} UTC",
         soft_wrap=True,
     )
+    for text in _hands(shown.alert):
+        console.print(Text(text), soft_wrap=True)
+    console.print()
     console.print(Line(_page_title(shown), align="left", characters="-"))
     console.print(Text(subject(record), style="bold"), soft_wrap=True)
     console.print()
@@ -210,6 +229,21 @@ def _print(console: Console, shown: _Shown) -> None:
     console.print()
     print_table(_deliveries_table(shown))
     print_table(_facts_table(shown.facts))
+
+
+def _hands(alert: Alert) -> Iterator[str]:
+    for what, hand in (("taken over", alert.acknowledged), ("ended", alert.closed)):
+        if hand:
+            note = f": {clean(hand.note, _MAX_NOTE_CHARS)}" if hand.note else ""
+            by = clean(hand.by, _MAX_NOTE_CHARS)
+            yield f"{what} by {by}, {short_text(hand.at)} UTC{note}"
+
+
+def _hand_fields(hand: Hand | None) -> dict[str, str] | None:
+    if hand is None:
+        return None
+    by, note = (clean(text, _MAX_NOTE_CHARS) for text in (hand.by, hand.note))
+    return {"by": by, "at": moment_text(hand.at), "note": note}
 
 
 def _page_title(shown: _Shown) -> str:
@@ -246,7 +280,9 @@ def _deliveries_table(shown: _Shown) -> Table:
 
 
 def _reason(known: Mapping[str, Cause], delivery: Delivery) -> str:
-    """Return why it was sent; unknown when the fact is among those that are gone."""
+    """Return why it was sent; unknown in an old row when the fact is among those that are gone."""
+    if delivery.reason:
+        return delivery.reason
     cause = known.get(delivery.notification_id)
     return cause.reason if cause else "unknown"
 
@@ -277,7 +313,9 @@ def _facts_table(facts: Sequence[Anomaly]) -> Table:
 def _fields(shown: _Shown) -> dict[str, Any]:
     record = shown.told.notification
     return {
-        **_line_fields(shown.line),
+        **line_fields(shown.line),
+        "acknowledged": _hand_fields(shown.alert.acknowledged),
+        "closed": _hand_fields(shown.alert.closed),
         "page": {
             "reason": record.notification_reason,
             "is_rewritten": shown.told.is_rewritten,

@@ -2,6 +2,7 @@
 
 import click
 
+from pipeline.cli.alert_hands import ack, resolve
 from pipeline.cli.alerts import alerts
 from pipeline.cli.demo import demo
 from pipeline.cli.fire import fire
@@ -27,6 +28,8 @@ def main() -> None:
 
 
 main.add_command(alerts)
+alerts.add_command(ack)
+alerts.add_command(resolve)
 main.add_command(demo)
 main.add_command(fire)
 main.add_command(flow)

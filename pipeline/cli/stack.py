@@ -12,6 +12,7 @@ import click
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
+from pipeline.errors import PipelineError
 from pipeline.local.endpoint import Endpoint
 from pipeline.local.run import LocalRun
 
@@ -101,6 +102,8 @@ def reading(stack_name: str | None) -> Iterator[Stack]:
         raise StackError(message) from error
     except BotoCoreError as error:
         raise StackError(f"cannot read {where}: {error}") from error
+    except PipelineError as error:  # as adapters tell it
+        raise StackError(f"{where}: {error}") from error
 
 
 @contextmanager

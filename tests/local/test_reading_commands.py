@@ -79,6 +79,18 @@ def test_the_alert_is_listed_and_shown_as_its_page() -> None:
 
 
 @pytest.mark.usefixtures("run")
+def test_an_alert_is_taken_over_and_found_by_its_rule_and_subject() -> None:
+    chosen = ("--rule", "static_limit", "--subject", "web-7/disk_usage", "--status", "firing")
+    (listed,) = _read("alerts", "list", *chosen)
+
+    result = _command("alerts", "ack", listed["alert_id"][:8], "--by", "ada", "--note", "on it")
+
+    assert result.exit_code == 0, result.output
+    assert [one["acknowledged_by"] for one in _read("alerts", "list", *chosen)] == ["ada"]
+    assert "taken over by ada" in _command("alerts", "show", listed["alert_id"]).stdout
+
+
+@pytest.mark.usefixtures("run")
 def test_poison_is_listed_explained_and_shown() -> None:
     objects = _read("quarantine", "list")
     (group,) = _read("quarantine", "explain")

@@ -82,8 +82,9 @@ def test_alerts_are_found_without_a_scan() -> None:
         "by_rule": ("rule_id", "opened_at"),
         "by_subject": ("subject", "opened_at"),
         "by_firing_source": ("firing_source", "opened_at"),
+        "by_id": ("id_start", "alert_id"),
     }
-    assert [index["OnDemandThroughput"] for index in indexes] == [ON_DEMAND_CAP] * 5
+    assert [index["OnDemandThroughput"] for index in indexes] == [ON_DEMAND_CAP] * 6
 
 
 def test_uploads_are_reported_to_event_bridge() -> None:

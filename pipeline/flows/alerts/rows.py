@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,9 @@ from pipeline.detection.rules import Rules
 from pipeline.flows.alerts.alert import Alert
 from pipeline.flows.alerts.timers import due_at
 from pipeline.ports import AlertKey, AlertRow, AlertStore, Clock
+
+ID_START_CHARS: Final = 4
+"""The beginning of an alert's id that it can be found by; longer beginnings narrow it down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ def attributes(alert: Alert, timers: Timers, expires_at: datetime) -> dict[str, 
     due = due_at(alert, timers)
     return {
         "alert_id": alert.alert_id,
+        "id_start": alert.alert_id[:ID_START_CHARS],
         "status": "firing" if alert.firing else "resolved",
         "severity": alert.severity,
         "rule_id": alert.fact.rule_id,

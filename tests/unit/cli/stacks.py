@@ -17,12 +17,13 @@ from pipeline.flows.alerts.composing import Deployment
 from pipeline.flows.alerts.telling import RecentSilences
 from pipeline.flows.alerts.workers import AlertPorts, alert_flow
 from tests.fakes.alert_tables import create_tables
-from tests.fakes.alerts import FakeClock, FakeLedger, FakePager, FakeSilences
+from tests.fakes.alerts import NOON, FakeClock, FakeLedger, FakePager, FakeSilences
 
 STACK = "streamwarden-prod"
 
 OUTPUTS = {
     "AlertsTableName": "alerts",
+    "AlertTtlDays": "180",
     "AnomaliesTableName": "anomalies",
     "LakeBucketName": "lake",
     "MetricsTableName": "metrics",
@@ -74,3 +75,21 @@ def deployed() -> Iterator[Deployed]:
             StackName=STACK, TemplateBody=json.dumps(template)
         )
         yield account
+
+
+def row(number: int, **texts: str) -> dict[str, dict[str, str]]:
+    """Return a row of AlertsTable; keywords change its texts."""
+    opened_at = NOON + timedelta(seconds=number)
+    shown = {
+        "alert_id": f"{number:032}",
+        "id_start": "0000",
+        "dedup_key": f"static_limit#web-{number}/cpu_usage",
+        "opened_at": f"{opened_at:%Y-%m-%dT%H:%M:%S}.000000Z",
+        "day": f"{opened_at:%Y-%m-%d}",
+        "status": "firing",
+        "due_at": "2026-03-01T16:00:00.000000Z",
+        "severity": "high",
+        "rule_id": "static_limit",
+        **texts,
+    }
+    return {name: {"S": text} for name, text in shown.items()} | {"count": {"N": "1"}}

@@ -3,14 +3,11 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline.cli.alert_index import AlertLine, Wanted, list_alerts
 from pipeline.cli.alert_rows import (
-    SCAN_PAGE_ITEMS,
     Cause,
     Told,
-    Wanted,
     causes,
-    find_alerts,
-    list_alerts,
     newest_notification,
     read_alert,
     read_facts,
@@ -36,8 +33,13 @@ def stack() -> Iterator[Deployed]:
         yield stack
 
 
-def _alert(stack: Deployed, prefix: str = "") -> Alert:
-    alert = read_alert(stack.dynamodb, "alerts", find_alerts(stack.dynamodb, "alerts", prefix)[0])
+def _lines(stack: Deployed) -> list[AlertLine]:
+    until = NOON + timedelta(days=1)
+    return list_alerts(stack.dynamodb, "alerts", Wanted(until=until), 10, until).lines
+
+
+def _alert(stack: Deployed) -> Alert:
+    alert = read_alert(stack.dynamodb, "alerts", _lines(stack)[0])
     assert alert
     return alert
 
@@ -98,11 +100,7 @@ def test_only_facts_that_the_alert_has_taken_are_its_facts(stack: Deployed) -> N
     later = cpu_fact(opened_at=NOON, occurred_at=NOON, event_id="e-9")
     cleared = cpu_fact(edge="cleared", event_id="e-3", occurred_at=NOON - timedelta(minutes=1))
     stack.page([OPENED, cleared, later])
-    (first,) = [
-        line
-        for line in find_alerts(stack.dynamodb, "alerts", "")
-        if line.opened_at == OPENED.opened_at
-    ]
+    (first,) = [line for line in _lines(stack) if line.opened_at == OPENED.opened_at]
     alert = read_alert(stack.dynamodb, "alerts", first)
     assert alert
 
@@ -113,38 +111,10 @@ def test_only_facts_that_the_alert_has_taken_are_its_facts(stack: Deployed) -> N
 
 def test_a_row_that_is_gone_is_no_alert(stack: Deployed) -> None:
     stack.page([OPENED])
-    (line,) = find_alerts(stack.dynamodb, "alerts", "")
+    (line,) = _lines(stack)
     key = {"dedup_key": {"S": line.dedup_key}, "opened_at": {"S": "2026-03-01T11:56:00.000000Z"}}
     stack.dynamodb.delete_item(TableName="alerts", Key=key)
 
     alert = read_alert(stack.dynamodb, "alerts", line)
 
     assert alert is None
-
-
-def test_a_list_goes_on_over_the_pages_of_the_scan(stack: Deployed) -> None:
-    count = SCAN_PAGE_ITEMS + 3
-    for start in range(0, count, 25):
-        requests = [
-            {"PutRequest": {"Item": _row(number)}}
-            for number in range(start, min(start + 25, count))
-        ]
-        stack.dynamodb.batch_write_item(RequestItems={"alerts": requests})
-
-    listed = list_alerts(stack.dynamodb, "alerts", Wanted(severity="high"), limit=2)
-
-    assert listed.matching == count
-    assert [line.alert_id for line in listed.lines] == [f"{count - 1:032}", f"{count - 2:032}"]
-
-
-def _row(number: int) -> dict[str, dict[str, str]]:
-    opened_at = NOON + timedelta(seconds=number)
-    return {
-        "alert_id": {"S": f"{number:032}"},
-        "dedup_key": {"S": f"static_limit#web-{number}/cpu_usage"},
-        "opened_at": {"S": f"{opened_at:%Y-%m-%dT%H:%M:%S}.000000Z"},
-        "status": {"S": "firing"},
-        "severity": {"S": "high"},
-        "rule_id": {"S": "static_limit"},
-        "count": {"N": "1"},
-    }

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from pipeline.cli.alerts import alerts
 from tests.fakes.alerts import NOON, cpu_fact
-from tests.unit.cli.stacks import STACK, Deployed, deployed
+from tests.unit.cli.stacks import STACK, Deployed, deployed, row
 
 CPU = cpu_fact()
 CPU_CLEARED = cpu_fact(edge="cleared", event_id="e-2", occurred_at=NOON, observed=41.5, count=9)
@@ -35,17 +35,20 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
         yield stack
 
 
+UNTIL = ("--until", "2026-03-02")
+
+
 def _run(*arguments: str) -> Result:
     return CliRunner().invoke(alerts, [*arguments, "--stack", STACK])
 
 
 def _subjects(*arguments: str) -> list[str]:
-    result = _run("list", "--json", *arguments)
+    result = _run("list", "--json", *UNTIL, *arguments)
     return [alert["subject"] for alert in json.loads(result.stdout)]
 
 
 def _alert_id(prefix_of_subject: str) -> str:
-    listed = json.loads(_run("list", "--json").stdout)
+    listed = json.loads(_run("list", "--json", *UNTIL).stdout)
     (found,) = [one["alert_id"] for one in listed if one["subject"].startswith(prefix_of_subject)]
     return str(found)
 
@@ -53,7 +56,7 @@ def _alert_id(prefix_of_subject: str) -> str:
 def test_alerts_are_listed_the_newest_first(stack: Deployed) -> None:
     stack.page([CPU, DISK, LOGINS])
 
-    result = _run("list")
+    result = _run("list", *UNTIL)
 
     lines = [line.split() for line in result.stdout.splitlines() if "2026-" in line]
     assert result.exit_code == 0
@@ -67,7 +70,7 @@ def test_alerts_are_listed_the_newest_first(stack: Deployed) -> None:
 def test_a_listed_alert_has_all_its_fields_as_json(stack: Deployed) -> None:
     stack.page([CPU, CPU_CLEARED])
 
-    result = _run("list", "--json")
+    result = _run("list", "--json", *UNTIL)
 
     assert json.loads(result.stdout) == [
         {
@@ -79,6 +82,7 @@ def test_a_listed_alert_has_all_its_fields_as_json(stack: Deployed) -> None:
             "subject": "web-7/cpu_usage",
             "title": "cpu_usage above 90% on web-7",
             "count": 9,
+            "acknowledged_by": "",
         }
     ]
 
@@ -91,6 +95,10 @@ def test_status_severity_and_time_choose_among_them(stack: Deployed) -> None:
         _subjects("--severity", "critical"),
         _subjects("--since", "2026-03-01"),
         _subjects("--status", "firing", "--severity", "high"),
+        _subjects("--rule", "failed_logins"),
+        _subjects("--subject", "web-7/cpu_usage"),
+        _subjects("--rule", "static_limit", "--since", "2026-03-01T12:00:00"),
+        _subjects("--rule", "static_limit", "--status", "firing"),
     ]
 
     assert chosen == [
@@ -98,21 +106,25 @@ def test_status_severity_and_time_choose_among_them(stack: Deployed) -> None:
         ["web-8/disk_usage"],
         ["web-8/disk_usage", "web-7/cpu_usage"],
         ["[e-mail]"],
+        ["[e-mail]"],
+        ["web-7/cpu_usage"],
+        ["web-8/disk_usage"],
+        ["web-8/disk_usage"],
     ]
 
 
-def test_older_alerts_beyond_the_limit_are_counted(stack: Deployed) -> None:
+def test_older_alerts_beyond_the_limit_are_told_of(stack: Deployed) -> None:
     stack.page([CPU, DISK, LOGINS])
 
-    result = _run("list", "--limit", "1", "--json")
+    result = _run("list", "--limit", "1", "--json", *UNTIL)
 
     assert [one["subject"] for one in json.loads(result.stdout)] == ["web-8/disk_usage"]
-    assert result.stderr == "2 older ones are not shown: raise --limit\n"
+    assert result.stderr == "older ones are not shown: raise --limit\n"
 
 
 @pytest.mark.usefixtures("stack")
 def test_no_alert_is_exit_code_1_and_an_empty_list() -> None:
-    result = _run("list", "--json")
+    result = _run("list", "--json", *UNTIL)
 
     assert (result.exit_code, result.stdout) == (1, "[]\n")
     assert result.stderr == "no alert matches\n"
@@ -124,8 +136,8 @@ def test_personal_data_is_masked_in_lists_and_pages(stack: Deployed) -> None:
     shown = "".join(
         result.output
         for result in (
-            _run("list"),
-            _run("list", "--json"),
+            _run("list", *UNTIL),
+            _run("list", "--json", *UNTIL),
             _run("show", _alert_id("[e-mail]")),
             _run("show", "--json", _alert_id("[e-mail]")),
         )
@@ -166,19 +178,28 @@ def test_the_page_says_that_it_was_written_again_and_why_it_was_sent(stack: Depl
 def test_an_unknown_id_is_exit_code_1(stack: Deployed) -> None:
     stack.page([CPU])
 
-    result = _run("show", "zz")
+    result = _run("show", "zzzz")
 
     assert result.exit_code == 1
-    assert result.stderr == "no alert has an id that begins with zz\n"
+    assert result.stderr == "no alert has an id that begins with zzzz\n"
+
+
+@pytest.mark.usefixtures("stack")
+def test_an_id_that_is_too_short_for_the_index_is_a_wrong_usage() -> None:
+    result = _run("show", "zz")
+
+    assert result.exit_code == 2
+    assert "give at least 4 characters of an id" in result.stderr
 
 
 def test_an_id_that_two_alerts_share_is_a_wrong_usage(stack: Deployed) -> None:
-    stack.page([CPU, DISK])
+    for number in (1, 2):
+        stack.dynamodb.put_item(TableName="alerts", Item=row(number))
 
-    result = _run("show", "")
+    result = _run("show", "00000000")
 
     assert result.exit_code == 2
-    assert "2 alerts begin with" in result.stderr
+    assert "2 alerts begin with 00000000" in result.stderr
 
 
 def test_a_stack_that_is_not_there_is_exit_code_3() -> None:
