@@ -8,12 +8,10 @@ guessed: they are declared beforehand for the exact bytes of an image, else ther
 
 import base64
 import binascii
-import json
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -21,6 +19,7 @@ from typing import Any, Final, Self
 import msgspec
 from botocore.exceptions import ClientError
 
+from pipeline.local.json_service import JsonService
 from pipeline.local.pixels import Look, NotReadableError, look, size_of
 
 MODEL_VERSION: Final = "local-pixels-1"
@@ -34,9 +33,6 @@ MIN_SIDE: Final = 80
 
 # Source: Amazon Rekognition API Reference, DetectLabels and DetectModerationLabels.
 _DEFAULT_CONFIDENCE: Final = {"DetectLabels": 55.0, "DetectModerationLabels": 50.0}
-_TARGET: Final = "RekognitionService."
-_STOP_CHECK_S: Final = 0.02
-_JSON: Final = "application/x-amz-json-1.1"
 
 
 class DeclaredLabel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,16 +92,12 @@ class Rekognition:
         self._moderation = moderation or Declared()
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Requests)
-        self._server.rekognition = self
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_STOP_CHECK_S,), daemon=True
-        )
+        self._service = JsonService(self._answered)
 
     @property
     def url(self) -> str:
         """The base URL, for `AWS_ENDPOINT_URL_REKOGNITION`."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._service.url
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -115,13 +107,11 @@ class Rekognition:
 
     def start(self) -> None:
         """Begin to answer."""
-        self._thread.start()
+        self._service.start()
 
     def stop(self) -> None:
         """Stop answering; the port is free afterwards."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._service.stop()
 
     def __enter__(self) -> Self:
         """Begin to answer."""
@@ -136,6 +126,12 @@ class Rekognition:
     ) -> None:
         """Stop answering."""
         self.stop()
+
+    def _answered(self, operation: str, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401  any JSON
+        try:
+            return 200, self.answer(operation, request)
+        except _RefusedError as error:
+            return 400, {"__type": error.code, "message": str(error)}
 
     def answer(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one request."""
@@ -277,35 +273,3 @@ def _named(seen: Look) -> list[tuple[str, float]]:
         *((f"Dominant colour: {name}", share) for name, share in seen.shares.items()),
     ]
     return sorted(found, key=lambda label: -label[1])
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    rekognition: Rekognition
-
-
-class _Requests(BaseHTTPRequestHandler):
-    """JSON 1.1 of AWS over HTTP: the operation in a header, errors by `__type`."""
-
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def do_POST(self) -> None:
-        """Answer one request."""
-        operation = self.headers.get("X-Amz-Target", "").removeprefix(_TARGET)
-        text = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        try:
-            status, answer = 200, self.server.rekognition.answer(operation, json.loads(text))
-        except _RefusedError as error:
-            status, answer = 400, {"__type": error.code, "message": str(error)}
-        except ValueError as error:
-            status, answer = 400, {"__type": "SerializationException", "message": str(error)}
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", _JSON)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
-        """Keep quiet; the run counts what matters."""

@@ -5,20 +5,14 @@ difference. sqlglot turns the SQL into DuckDB's, and DuckDB runs it over copies 
 docs/analytics.md says what differs from AWS.
 """
 
-import json
-import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from pipeline.local.athena.errors import RequestRefusedError
 from pipeline.local.athena.service import Athena, OnStateChange
-
-_TARGET: Final = "AmazonAthena."
-_STOP_CHECK_S: Final = 0.02
-_JSON: Final = "application/x-amz-json-1.1"
+from pipeline.local.json_service import JsonService
 
 
 def _nobody(_: dict[str, Any]) -> None:
@@ -55,16 +49,12 @@ class AthenaEndpoint:
             region=region,
             on_state_change=on_state_change,
         )
-        self._server = _Server(("127.0.0.1", 0), _Requests)
-        self._server.athena = self._athena
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_STOP_CHECK_S,), daemon=True
-        )
+        self._service = JsonService(self._answered)
 
     @property
     def url(self) -> str:
         """The base URL, for `AWS_ENDPOINT_URL_ATHENA`."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._service.url
 
     @property
     def activity(self) -> tuple[int, int]:
@@ -73,12 +63,11 @@ class AthenaEndpoint:
 
     def start(self) -> None:
         """Begin to answer."""
-        self._thread.start()
+        self._service.start()
 
     def stop(self) -> None:
         """Stop answering and cancel what runs; the port is free afterwards."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._service.stop()
         self._athena.stop()
 
     def __enter__(self) -> Self:
@@ -95,37 +84,13 @@ class AthenaEndpoint:
         """Stop answering."""
         self.stop()
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    athena: Athena
-
-
-class _Requests(BaseHTTPRequestHandler):
-    """JSON 1.1 of AWS over HTTP: the operation in a header, errors by `__type`."""
-
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def do_POST(self) -> None:
-        """Answer one request."""
-        operation = self.headers.get("X-Amz-Target", "").removeprefix(_TARGET)
-        text = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        answer: dict[str, Any]
+    def _answered(self, operation: str, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401  any JSON
         try:
-            status, answer = 200, self.server.athena.answer(operation, json.loads(text))
+            return 200, self._athena.answer(operation, request)
         except RequestRefusedError as error:
-            status, answer = 400, {"__type": error.code, "Message": str(error)}
+            answer = {"__type": error.code, "Message": str(error)}
             if error.athena_code:
                 answer["AthenaErrorCode"] = error.athena_code
+            return 400, answer
         except (KeyError, TypeError, ValueError) as error:
-            status, answer = 400, {"__type": "InvalidRequestException", "Message": repr(error)}
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", _JSON)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
-        """Keep quiet; the run counts what matters."""
+            return 400, {"__type": "InvalidRequestException", "Message": repr(error)}
