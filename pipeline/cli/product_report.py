@@ -93,7 +93,7 @@ def images_table(lines: tuple[ImageLine, ...]) -> Table:
     table.add_column("what it is", overflow="fold")
     table.add_column("bytes", justify="right")
     table.add_column("became", overflow="fold")
-    table.add_column("thumbnails, up to")
+    table.add_column("thumbnails")
     table.add_column("bytes", justify="right")
     table.add_column("balance")
     for line in lines:
