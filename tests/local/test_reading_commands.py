@@ -91,6 +91,19 @@ def test_an_alert_is_taken_over_and_found_by_its_rule_and_subject() -> None:
 
 
 @pytest.mark.usefixtures("run")
+def test_a_silence_tells_what_it_would_have_hidden_and_is_removed() -> None:
+    why = ("--for", "2h", "--reason", "disk is being grown", "--owner", "ada")
+
+    added = _read("silence", "add", "--source", "web-7", *why)
+    listed = _read("silence", "list")
+    removed = _command("silence", "remove", added["silence_id"])
+
+    assert added["would_have_hidden"]["notifications"] == 1
+    assert [(one["silence_id"], one["state"]) for one in listed] == [(added["silence_id"], "holds")]
+    assert removed.exit_code == 0, removed.output
+
+
+@pytest.mark.usefixtures("run")
 def test_poison_is_listed_explained_and_shown() -> None:
     objects = _read("quarantine", "list")
     (group,) = _read("quarantine", "explain")

@@ -24,6 +24,7 @@ STACK = "streamwarden-prod"
 OUTPUTS = {
     "AlertsTableName": "alerts",
     "AlertTtlDays": "180",
+    "SilencesTableName": "silences",
     "AnomaliesTableName": "anomalies",
     "LakeBucketName": "lake",
     "MetricsTableName": "metrics",
@@ -64,7 +65,12 @@ def deployed() -> Iterator[Deployed]:
     with mock_aws():
         session: Any = boto3.Session("test", "test", region_name="eu-central-1")
         account = Deployed(session.client("dynamodb"), session.client("s3"))
-        create_tables(account.dynamodb, AlertsTable="alerts", AnomaliesTable="anomalies")
+        create_tables(
+            account.dynamodb,
+            AlertsTable="alerts",
+            AnomaliesTable="anomalies",
+            SilencesTable="silences",
+        )
         template = {
             "Resources": {
                 "Lake": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "lake"}}
