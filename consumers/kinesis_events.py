@@ -1,7 +1,7 @@
 """Lambda function: records of the event stream to the event flow."""
 
 from dataclasses import asdict
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.adapters.kinesis_records import kinesis_record
 from pipeline.bootstrap import kinesis_events as bootstrap
+from pipeline.detection.rules import Rules
 from pipeline.errors import RetryableError
 from pipeline.flows.events.flow import EventFlow
 from pipeline.metrics import Metric
@@ -17,18 +18,18 @@ logger = Logger()
 SAFETY_MARGIN_S = 2.0
 
 
-@cache
-def flow() -> EventFlow:
-    """Build the flow at the environment's first invocation."""
+@bootstrap.per_rules
+def flow(rules: Rules) -> EventFlow:
+    """Build the flow at the environment's first invocation, and whenever the rules change."""
     return EventFlow(
         bootstrap.event_sink(),
         bootstrap.state_store(),
         bootstrap.shard_lineage(),
-        bootstrap.event_detectors(),
-        bootstrap.rules().health,
+        bootstrap.event_detectors(rules),
+        rules.health,
         bootstrap.event_ttl_s(),
         lake_only=bootstrap.lake_only_events(),
-        watches=bootstrap.event_watches(),
+        watches=bootstrap.event_watches(rules),
     )
 
 

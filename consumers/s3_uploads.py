@@ -1,7 +1,6 @@
 """Lambda function: objects that S3 reports under uploads/ to the upload flow."""
 
 from dataclasses import asdict
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -9,15 +8,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.adapters.object_events import uploads_in
 from pipeline.bootstrap import s3_uploads as bootstrap
+from pipeline.detection.rules import Rules
 from pipeline.flows.uploads.flow import UploadFlow
 from pipeline.metrics import Metric
 
 logger = Logger()
 
 
-@cache
-def flow() -> UploadFlow:
-    """Build the flow at the environment's first invocation."""
+@bootstrap.per_rules
+def flow(rules: Rules) -> UploadFlow:
+    """Build the flow at the environment's first invocation, and whenever the rules change."""
     settings = bootstrap.upload_settings()
     return UploadFlow(
         bootstrap.image_objects(settings),
@@ -25,7 +25,7 @@ def flow() -> UploadFlow:
         bootstrap.analyser(),
         bootstrap.thumbnail_jobs(),
         bootstrap.image_facts(settings),
-        rules=bootstrap.rules(),
+        rules=rules,
         bucket=settings.content_bucket,
     )
 

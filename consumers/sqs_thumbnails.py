@@ -1,6 +1,5 @@
 """Lambda function: messages of ThumbnailQueue to the thumbnail flow."""
 
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -9,21 +8,22 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.bootstrap import sqs_thumbnails as bootstrap
+from pipeline.detection.rules import Rules
 from pipeline.flows.thumbnails.flow import ThumbnailFlow
 from pipeline.flows.thumbnails.report import BatchReport
 
 logger = Logger()
 
 
-@cache
-def flow() -> ThumbnailFlow:
-    """Build the flow at the environment's first invocation."""
+@bootstrap.per_rules
+def flow(rules: Rules) -> ThumbnailFlow:
+    """Build the flow at the environment's first invocation, and whenever the rules change."""
     settings = bootstrap.thumbnail_settings()
     return ThumbnailFlow(
         bootstrap.image_objects(settings),
         bootstrap.image_store(settings),
         bootstrap.image_facts(settings),
-        rule=bootstrap.rules().hostile_images,
+        rule=rules.hostile_images,
         bucket=settings.content_bucket,
     )
 

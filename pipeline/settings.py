@@ -45,6 +45,7 @@ class KinesisEventsSettings(_FromEnvironment):
     event_ttl_days: int
     activities_in_lake_only: bool
     environment: str
+    rules_parameter: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class DynamodbAlertsSettings(_FromEnvironment):
     metrics_table: str
     transactions_table: str
     silences_table: str
+    rules_parameter: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class S3UploadsSettings(_FromEnvironment):
     thumbnail_queue_url: str
     event_ttl_days: int
     environment: str
+    rules_parameter: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class SqsThumbnailsSettings(_FromEnvironment):
     content_bucket: str
     event_ttl_days: int
     environment: str
+    rules_parameter: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ class DynamodbUsersSettings(_FromEnvironment):
     event_ttl_days: int
     audit_ttl_days: int
     environment: str
+    rules_parameter: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,7 @@ class AthenaAnalyticsSettings(_FromEnvironment):
     event_ttl_days: int
     analytics_ttl_days: int
     environment: str
+    rules_parameter: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,20 @@ class ScheduleAnalyticsSettings(AthenaAnalyticsSettings):
     """Settings of `consumers.schedule_analytics`: it settles queries too, and reads the lake."""
 
     lake_bucket: str
+
+
+def rules_parameter(environment: Mapping[str, str]) -> str:
+    """Return the name of the parameter that overrides the rules; every consumer with rules has it.
+
+    Raises:
+        SettingsError: The variable is missing or empty.
+    """
+    return _RulesParameter.load(environment).rules_parameter
+
+
+@dataclass(frozen=True, slots=True)
+class _RulesParameter(_FromEnvironment):
+    rules_parameter: str
 
 
 def _text(_: str, text: str) -> str:

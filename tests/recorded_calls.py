@@ -127,7 +127,7 @@ def _actions(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, A
             yield operation, params
 
 
-def _resources(
+def _resources(  # noqa: C901  one case per kind of resource
     service: str, operation: str, params: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     match service, operation:
@@ -148,6 +148,8 @@ def _resources(
             yield params["QueueUrl"], ""
         case "sns", "Publish":
             yield params["TopicArn"], ""
+        case "ssm", "GetParameter":
+            yield params["Name"].partition(":")[0], ""  # IAM judges no version of it apart
         case "kinesis", "ListShards" | "GetShardIterator":
             if "NextToken" not in params:  # a further page names no stream
                 yield params["StreamName"], ""

@@ -1,5 +1,6 @@
 """The ports that both consumers of alerts need."""
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 
@@ -17,9 +18,13 @@ from pipeline.flows.alerts.workers import AlertPorts
 from pipeline.settings import DynamodbAlertsSettings
 
 
-@cache
 def alert_ports(settings: DynamodbAlertsSettings) -> AlertPorts:
-    """Return alert rows, topics, ledger, silences and what goes with them."""
+    """Return alert rows, topics, ledger, silences and what goes with them, under today's rules."""
+    return replace(_lasting_ports(settings), rules=rules())
+
+
+@cache
+def _lasting_ports(settings: DynamodbAlertsSettings) -> AlertPorts:
     return AlertPorts(
         store=DynamoAlertStore(dynamodb(), settings.alerts_table),
         pager=SnsPager(

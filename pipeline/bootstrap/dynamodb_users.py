@@ -81,9 +81,8 @@ def versioned_states() -> VersionedStates:
     )
 
 
-@cache
 def user_detectors() -> Sequence[ChangeDetector[Any]]:
-    """Return the detectors of the users flow under the packaged rules."""
+    """Return the detectors of the users flow under today's rules."""
     return change_detectors(rules())
 
 

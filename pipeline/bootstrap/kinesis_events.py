@@ -19,11 +19,12 @@ from pipeline.bootstrap.shared import (
     clock,
     dynamodb,
     parallel,
-    rules,
+    per_rules,
     s3,
     tracing,
 )
 from pipeline.detection.detector import Detector, detectors
+from pipeline.detection.rules import Rules
 from pipeline.events import Event, UserActivity
 from pipeline.flows.events.watches import Watch, watches
 from pipeline.ports import EventSink, ShardLineage, StateStore
@@ -37,7 +38,7 @@ __all__ = [
     "event_ttl_s",
     "event_watches",
     "lake_only_events",
-    "rules",
+    "per_rules",
     "shard_lineage",
     "state_store",
     "tracing",
@@ -77,16 +78,14 @@ def shard_lineage() -> ShardLineage:
     return KinesisShardLineage(client, _event_settings().event_stream)
 
 
-@cache
-def event_detectors() -> Sequence[Detector[Any]]:
-    """Return the detectors of the event flow under the packaged rules."""
-    return detectors(rules())
+def event_detectors(rules: Rules) -> Sequence[Detector[Any]]:
+    """Return the detectors of the event flow."""
+    return detectors(rules)
 
 
-@cache
-def event_watches() -> Sequence[Watch]:
-    """Return what watches the producers under the packaged rules."""
-    return watches(rules().health)
+def event_watches(rules: Rules) -> Sequence[Watch]:
+    """Return what watches the producers."""
+    return watches(rules.health)
 
 
 def event_ttl_s() -> int:

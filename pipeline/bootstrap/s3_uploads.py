@@ -10,7 +10,7 @@ from pipeline.adapters.emf import EmfMetrics
 from pipeline.adapters.rekognition import RekognitionAnalyser
 from pipeline.adapters.thumbnail_queue import SqsThumbnailJobs
 from pipeline.bootstrap.images import image_facts, image_objects, image_store
-from pipeline.bootstrap.shared import rules, tracing
+from pipeline.bootstrap.shared import per_rules, tracing
 from pipeline.flows.uploads.ports import Analyser, ThumbnailJobs
 from pipeline.settings import S3UploadsSettings
 
@@ -19,7 +19,7 @@ __all__ = [
     "image_facts",
     "image_objects",
     "image_store",
-    "rules",
+    "per_rules",
     "thumbnail_jobs",
     "tracing",
     "upload_metrics",

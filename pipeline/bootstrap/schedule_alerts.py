@@ -19,9 +19,11 @@ from pipeline.bootstrap.shared import (
     clock,
     dynamodb,
     parallel,
-    rules,
+    parameter_rules,
+    per_rules,
     tracing,
 )
+from pipeline.detection.rules import Rules
 from pipeline.flows.alerts.checkup import Checkup
 from pipeline.flows.alerts.ports import DeadLetters
 from pipeline.flows.alerts.workers import AlertPorts
@@ -42,9 +44,9 @@ def dead_letters() -> DeadLetters:
     return SqsDeadLetters(client, _settings().alerts_dead_letter_queue_url)
 
 
-@cache
-def checkup() -> Checkup:
-    """Return the look at the pipeline itself."""
+@per_rules
+def checkup(rules: Rules) -> Checkup:
+    """Return the look at the pipeline itself under these rules."""
     settings = _settings()
     table = settings.detector_state_table
     states = DynamoVersionedStates(
@@ -60,7 +62,8 @@ def checkup() -> Checkup:
         KinesisStreamTail(boto3.client("kinesis", config=CLIENT_CONFIG), settings.event_stream),
         SqsQueueDepths(boto3.client("sqs", config=CLIENT_CONFIG), _dead_letter_queues(settings)),
         states,
-        rules().health,
+        rules.health,
+        parameter_rules(),
     )
 
 

@@ -7,23 +7,28 @@ long as it. It is the only place that joins settings and adapters.
 import os
 import random
 import time
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import boto3
 
+from pipeline.adapters import rule_parameter
 from pipeline.adapters.aws import CLIENT_CONFIG, MAX_CONNECTIONS
 from pipeline.adapters.batch_bodies import encode_batch_writes
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.dynamodb import BatchTables
 from pipeline.adapters.parallel import Parallel
 from pipeline.adapters.tracing import Tracing
-from pipeline.detection.rules import Rules, default_rules
+from pipeline.detection.rules import Rules
 from pipeline.ports import Clock
+from pipeline.settings import rules_parameter
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+
+BuiltT = TypeVar("BuiltT")
 
 FLUSH_THREADS: Final = MAX_CONNECTIONS
 """Requests of one flush at a time: a batch of 500 makes 21, which then wait but once."""
@@ -31,10 +36,21 @@ FLUSH_THREADS: Final = MAX_CONNECTIONS
 DAY_S: Final = 86_400
 
 
-@cache
 def rules() -> Rules:
-    """Return the packaged rules."""
-    return default_rules()
+    """Return the rules, the same object until they change; less than a minute old."""
+    return parameter_rules().current()
+
+
+def per_rules(build: Callable[[Rules], BuiltT]) -> rule_parameter.PerRules[BuiltT]:
+    """Keep what `build` returns until the rules change."""
+    return rule_parameter.PerRules(build, rules)
+
+
+@cache
+def parameter_rules() -> rule_parameter.ParameterRules:
+    """Return what keeps the rules up to date."""
+    client = boto3.client("ssm", config=CLIENT_CONFIG)
+    return rule_parameter.ParameterRules(client, rules_parameter(os.environ), clock())
 
 
 @cache

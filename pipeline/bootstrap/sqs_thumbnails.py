@@ -5,14 +5,14 @@ from functools import cache
 
 from pipeline.adapters.emf import EmfMetrics
 from pipeline.bootstrap.images import image_facts, image_objects, image_store
-from pipeline.bootstrap.shared import rules, tracing
+from pipeline.bootstrap.shared import per_rules, tracing
 from pipeline.settings import SqsThumbnailsSettings
 
 __all__ = [
     "image_facts",
     "image_objects",
     "image_store",
-    "rules",
+    "per_rules",
     "thumbnail_metrics",
     "thumbnail_settings",
     "tracing",

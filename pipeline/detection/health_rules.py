@@ -111,6 +111,7 @@ class HealthRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     pipeline_silent_source: SilentSource
     pipeline_behind: FlowBehind
     pipeline_dead_letters: DeadLetters
+    pipeline_rules_invalid: StandingRule
 
     def __post_init__(self) -> None:
         """Refuse a rule whose id is not the name of its table, so ids are unique."""

@@ -32,13 +32,15 @@ class Rule(RuleText, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every rule states about itself.
 
     `version` goes into the facts. A rule of kind `state` ends with a cleared fact, one of kind
-    `event` after a quiet time.
+    `event` after a quiet time. What a `staged` rule finds becomes facts and alerts, and nobody is
+    told of them.
     """
 
     id: RuleId
     version: Annotated[int, Meta(ge=1)]
     kind: Kind
     detector: DetectorKind
+    staged: bool = False
 
     def about(self, fact: Anomaly) -> RuleText:  # noqa: ARG002  for rules that tell facts apart
         """Return the texts that fit a fact of this rule best."""

@@ -171,6 +171,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def all(self) -> tuple[Rule, ...]:
         """Return the rules in the order of their fields."""
+        if self.health.storm_digest.staged:
+            raise ValueError("`storm_digest` cannot be staged: it tells what else was held back")
         return (*rules_in(self).values(), *rules_in(self.health).values())
 
     def texts(self) -> Mapping[str, Rule]:

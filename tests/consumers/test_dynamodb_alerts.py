@@ -58,6 +58,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         "ALERTS_TOPIC_ARN": TOPIC + "machines",
         "ONCALL_TOPIC_ARN": TOPIC + "people",
         "ENVIRONMENT": "prod",
+        "RULES_PARAMETER": "/streamwarden/rules",
         "ALERT_TTL_DAYS": "30",
         "RUNBOOK_URL": "https://runbooks.example.com/operations.md",
         "STACK_NAME": "shop-prod",

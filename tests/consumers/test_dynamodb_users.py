@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from consumers import dynamodb_users
 from pipeline.bootstrap import dynamodb_users as bootstrap
+from pipeline.bootstrap import shared
 from pipeline.metrics import Metric
 from tests.golden_events import golden
 from tests.recorded_calls import Call
@@ -70,6 +71,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         "EVENT_TTL_DAYS": "30",
         "AUDIT_TTL_DAYS": "365",
         "ENVIRONMENT": "prod",
+        "RULES_PARAMETER": "/streamwarden/rules",
         "POWERTOOLS_METRICS_NAMESPACE": "Streamwarden",
         "POWERTOOLS_SERVICE_NAME": "dynamodb_users",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -137,7 +139,7 @@ def _create_images(dynamodb: "DynamoDBClient") -> None:
 
 def forget_environment() -> None:
     """Start over as a new execution environment."""
-    for function in vars(bootstrap).values():
+    for function in [*vars(bootstrap).values(), shared.parameter_rules]:
         if hasattr(function, "cache_clear"):
             function.cache_clear()
 
@@ -319,6 +321,7 @@ def test_the_table_that_feeds_the_function_is_never_called(
         "LAKE_BUCKET",
         "ONBOARDING_QUEUE_URL",
         "PROFILES_TABLE",
+        "RULES_PARAMETER",
     }
 
 

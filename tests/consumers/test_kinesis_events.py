@@ -14,6 +14,7 @@ from moto import mock_aws
 
 from consumers import kinesis_events
 from pipeline.bootstrap import kinesis_events as bootstrap
+from pipeline.bootstrap import shared
 from pipeline.errors import SettingsError
 from pipeline.metrics import Metric
 from tests.contract.accounts import create_tables
@@ -51,6 +52,7 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator["DynamoDBClient"]:
         "EVENT_TTL_DAYS": "30",
         "ACTIVITIES_IN_LAKE_ONLY": "false",
         "ENVIRONMENT": "dev",
+        "RULES_PARAMETER": "/streamwarden/rules",
         "POWERTOOLS_METRICS_NAMESPACE": "Streamwarden",
         "POWERTOOLS_SERVICE_NAME": "kinesis_events",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -71,7 +73,8 @@ def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator["DynamoDBClient"]:
 
 def forget_environment() -> None:
     """Start over as a new execution environment."""
-    for function in [*vars(bootstrap).values(), kinesis_events.flow]:
+    ours = [*vars(bootstrap).values(), kinesis_events.flow, shared.parameter_rules]
+    for function in ours:
         if hasattr(function, "cache_clear"):
             function.cache_clear()
 

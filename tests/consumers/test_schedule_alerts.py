@@ -91,6 +91,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         "EVENT_TTL_DAYS": "30",
         **{name: QUEUE + queue for name, queue in OTHER_DEAD_LETTERS.items()},
         "ENVIRONMENT": "prod",
+        "RULES_PARAMETER": "/streamwarden/rules",
         "ALERT_TTL_DAYS": "30",
         "RUNBOOK_URL": "https://runbooks.example.com/operations.md",
         "STACK_NAME": "shop-prod",

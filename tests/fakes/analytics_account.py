@@ -36,6 +36,7 @@ ENVIRONMENT: Final = {
     "EVENT_TTL_DAYS": "30",
     "ANALYTICS_TTL_DAYS": "400",
     "ENVIRONMENT": "prod",
+    "RULES_PARAMETER": "/streamwarden/rules",
     "POWERTOOLS_METRICS_NAMESPACE": "Streamwarden",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",

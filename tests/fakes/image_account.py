@@ -22,6 +22,7 @@ ENVIRONMENT: Final = {
     "CONTENT_BUCKET": BUCKET,
     "EVENT_TTL_DAYS": "30",
     "ENVIRONMENT": "prod",
+    "RULES_PARAMETER": "/streamwarden/rules",
     "POWERTOOLS_METRICS_NAMESPACE": "Streamwarden",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",

@@ -12,6 +12,9 @@ PATH: Final = ROOT / "template.yaml"
 
 Properties = dict[str, Any]
 
+RULES_PARAMETER: Final = "/${AWS::StackName}/rules"
+"""The one name that no resource has: that of the parameter which overrides the rules."""
+
 _NAMED: Final = re.compile(
     r"arn:\$\{AWS::Partition\}:\w+:\$\{AWS::Region\}:\$\{AWS::AccountId\}"
     r":(\w+)(?:/\$\{(\w+)\}(?:/(\*))?)?"
@@ -104,6 +107,8 @@ def place(arn: object) -> tuple[str, str]:
             return logical_id, "stream/"
         case {"Fn::Sub": str(text)} if found := re.fullmatch(r"\$\{(\w+)\.Arn\}/(.+)\*", text):
             return found[1], found[2]
+        case {"Fn::Sub": str(text)} if text.endswith(RULES_PARAMETER):
+            return RULES_PARAMETER, ""
         case {"Fn::Sub": str(text)} if found := _NAMED.fullmatch(text):
             return found[2] or found[1], found[3] or ""
         case _:

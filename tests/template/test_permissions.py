@@ -150,9 +150,15 @@ def granted(consumer: str) -> set[Grant]:
 def recorded(consumer: str) -> set[Grant]:
     settings = model.settings_of(ROLES[consumer])
     return {
-        (call.action, "*" if call.setting == "*" else settings[call.setting]["Ref"], call.place)
+        (call.action, "*" if call.setting == "*" else _named(settings[call.setting]), call.place)
         for call in calls_of(consumer)
     }
+
+
+def _named(setting: dict[str, str]) -> str:
+    if setting == {"Fn::Sub": model.RULES_PARAMETER}:
+        return model.RULES_PARAMETER
+    return setting["Ref"]
 
 
 @pytest.mark.parametrize("consumer", sorted(ROLES))

@@ -73,6 +73,7 @@ def run(daemon: Daemon, *headers: str, **environment: str) -> dict[str, Any]:
         "EVENT_TTL_DAYS": "30",
         "ACTIVITIES_IN_LAKE_ONLY": "false",
         "ENVIRONMENT": "dev",
+        "RULES_PARAMETER": "/streamwarden/rules",
         "POWERTOOLS_METRICS_NAMESPACE": "Streamwarden",
         "POWERTOOLS_SERVICE_NAME": "kinesis_events",
         "AWS_DEFAULT_REGION": "us-east-1",

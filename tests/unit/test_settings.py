@@ -30,10 +30,15 @@ ENVIRONMENT = {
     "ONCALL_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:oncall",
     "THUMBNAIL_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/thumbnails",
     "ENVIRONMENT": "prod",
+    "RULES_PARAMETER": "/streamwarden/rules",
     "ALERT_TTL_DAYS": "400",
     "RUNBOOK_URL": "https://example.org/runbook",
     "STACK_NAME": "shop-prod",
     "SILENCES_TABLE": "silences",
+    **{
+        f"{queue}_DEAD_LETTER_QUEUE_URL": f"https://sqs.eu-central-1.amazonaws.com/1/{queue.lower()}"
+        for queue in ("ONBOARDING", "UPLOADS", "THUMBNAIL", "ANALYTICS")
+    },
     "ALERTS_DEAD_LETTER_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/dead",
     "USERS_TABLE": "users",
     "JOBS_TABLE": "jobs",
@@ -66,6 +71,7 @@ def test_each_field_comes_from_the_variable_of_its_name() -> None:
         event_ttl_days=90,
         activities_in_lake_only=False,
         environment="prod",
+        rules_parameter="/streamwarden/rules",
     )
 
 

@@ -69,7 +69,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at `check_at`. `suppressed_count` and `silenced_count` say how many notifications were held back
     for a digest, and hidden by silences and inhibitions. `told_severity` and `told_count` are what
     people last heard. `closed` says that a person ended it, `quiet` that quiet did. `undelivered`
-    names notifications that went to the dead letters.
+    names notifications that went to the dead letters. `staged` says that nobody is told because its
+    rule is on trial.
     """
 
     alert_id: str
@@ -108,6 +109,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quiet: bool = False
     group: str = ""
     undelivered: tuple[str, ...] = ()
+    staged: bool = False
 
     @property
     def is_paged(self) -> bool:

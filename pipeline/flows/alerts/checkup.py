@@ -1,8 +1,8 @@
 """The check-up: what stands wrong with the pipeline itself, found by looking at it once a minute.
 
-Silent sources, an event flow that is behind and dead letters make no event that a detector could
-read. What is found becomes facts in AnomaliesTable like any other, so it is paged, grouped,
-silenced and resolved by the same path.
+Silent sources, an event flow that is behind, dead letters and invalid rules make no event that a
+detector could read. What is found becomes facts in AnomaliesTable like any other, so it is paged,
+grouped, silenced and resolved by the same path.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,12 @@ from pipeline.detection.health_rules import HealthRules
 from pipeline.detection.heartbeats import Heartbeats
 from pipeline.detection.incidents import severity_at
 from pipeline.detection.standing import Finding, Standing, settle
-from pipeline.flows.alerts.checkup_ports import DeadLetterQueues, Progress, StreamTail
+from pipeline.flows.alerts.checkup_ports import (
+    DeadLetterQueues,
+    Progress,
+    RulesOverride,
+    StreamTail,
+)
 from pipeline.flows.users.ports import StateChange, VersionedStates
 from pipeline.ports import Cursor, RemainingTime, StateKey
 
@@ -32,6 +37,7 @@ HEARTBEATS: Final = "heartbeats#1"
 
 _TTL: Final = timedelta(days=365)
 _SILENT: Final = "pipeline_silent_source#"
+_INVALID: Final = "pipeline_rules_invalid#"
 _states = msgspec.msgpack.Decoder(Heartbeats)
 _standing = msgspec.msgpack.Decoder(Standing)
 
@@ -69,6 +75,7 @@ class Checkup:
         queues: The dead-letter queues.
         states: Where the open incidents are kept; a change is written with its facts or not at all.
         rules: What is wrong from when on.
+        override: What changes the packaged rules.
     """
 
     def __init__(
@@ -78,12 +85,14 @@ class Checkup:
         queues: DeadLetterQueues,
         states: VersionedStates,
         rules: HealthRules,
+        override: RulesOverride,
     ) -> None:
         self._progress = progress
         self._tail = tail
         self._queues = queues
         self._states = states
         self._rules = rules
+        self._override = override
 
     def look(self, now: datetime, remaining_s: RemainingTime) -> CheckupReport:
         """Find what is wrong and tell what has changed since the last look.
@@ -102,6 +111,7 @@ class Checkup:
         stored = self._states.read([STATE_KEY], remaining_s).get(STATE_KEY)
         before = _standing.decode(stored.state) if stored else Standing()
         findings = [*self._behind(shards, now), *self._dead_letters(depths, now)]
+        findings += self._rules_invalid(before, now)
         if shards:
             missed = [key.removeprefix(_SILENT) for key in before.incidents if _is_silence(key)]
             watermark = min(shard.watermark for shard in shards)
@@ -189,6 +199,38 @@ class Checkup:
                 labels={"queue": queue},
                 is_count=True,
             )
+
+    def _rules_invalid(self, before: Standing, now: datetime) -> Iterator[Finding]:
+        """Yield a breach for a version that is not followed, and the end of what was told."""
+        rule = self._rules.pipeline_rules_invalid
+        blank = Finding(
+            rule=rule,
+            verdict="calm",
+            subject="",
+            source="pipeline",
+            size=0.0,
+            severity=rule.severity,
+            since=now,
+            seen_at=now,
+            title="The override of the rules is not followed",
+            expected="rules that can be used",
+        )
+        standing = set()
+        for parameter, version, reason in self._override.faults():
+            subject = f"{parameter}:{version or 'unread'}"
+            standing.add(subject)
+            yield blank._replace(
+                verdict="breach",
+                subject=subject,
+                size=1.0,
+                reasons=(reason,),
+                labels={"parameter": parameter, "parameter_version": str(version)},
+            )
+        for key in before.incidents:
+            subject = key.removeprefix(_INVALID)
+            if key.startswith(_INVALID) and subject not in standing:
+                reasons = ("the parameter is followed again",)
+                yield blank._replace(subject=subject, reasons=reasons)
 
 
 def _open(cursors: Mapping[str, Cursor]) -> dict[str, Cursor]:

@@ -38,6 +38,21 @@ class StreamTail(Protocol):
         """
 
 
+class RulesFault(NamedTuple):
+    """Why the override of the rules is not followed; `version` is 0 if it could not be read."""
+
+    parameter: str
+    version: int
+    reason: str
+
+
+class RulesOverride(Protocol):
+    """The parameter that overrides the packaged rules."""
+
+    def faults(self) -> Sequence[RulesFault]:
+        """Return why it is not followed, nothing when it is or when there is none."""
+
+
 class DeadLetterQueues(Protocol):
     """The dead-letter queues of the stack."""
 

@@ -80,7 +80,7 @@ class AlertRows:
         others = self._store.firing(source)
         return [
             *(one for one in others if (one.rule_id, one.subject) not in known),
-            *(_firing(alert) for alert in own if alert.firing),
+            *(_firing(alert) for alert in own if alert.firing and not alert.staged),
         ]
 
     def timers(self, rule_id: str) -> Timers:
@@ -91,8 +91,8 @@ class AlertRows:
 def attributes(alert: Alert, timers: Timers, expires_at: datetime) -> dict[str, str | int]:
     """Return what people and indexes read beside the document.
 
-    `due_at` is there only while something is to be done, `firing_source` only while it fires, so
-    that their indexes hold no more than that.
+    `due_at` is there only while something is to be done, `firing_source` only while it fires and is
+    not staged, so that their indexes hold no more than that.
     """
     due = due_at(alert, timers)
     return {
@@ -110,7 +110,8 @@ def attributes(alert: Alert, timers: Timers, expires_at: datetime) -> dict[str, 
         "last_seen_at": timestamp_text(alert.last_seen_at),
         "expires_at": int(expires_at.timestamp()),
         "due_at": timestamp_text(due) if due else "",
-        "firing_source": alert.fact.source if alert.firing else "",
+        "firing_source": alert.fact.source if alert.firing and not alert.staged else "",
+        "staged": "staged" if alert.staged else "",
         "acknowledged_by": alert.acknowledged.by if alert.acknowledged else "",
     }
 

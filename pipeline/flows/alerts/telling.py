@@ -44,6 +44,16 @@ class Hidden(NamedTuple):
     check_at: datetime
 
 
+class Staged(NamedTuple):
+    """Its rule is on trial; look again then, for the trial may be over."""
+
+    check_at: datetime
+
+
+class Unsaid(NamedTuple):
+    """The end of what nobody was told of."""
+
+
 class HeldBack(NamedTuple):
     """A digest or the group's update tells of it."""
 
@@ -52,7 +62,7 @@ class Free(NamedTuple):
     """It gets a notification of its own."""
 
 
-Verdict = Hidden | HeldBack | Free
+Verdict = Hidden | Staged | Unsaid | HeldBack | Free
 
 
 class RecentSilences:
@@ -130,6 +140,12 @@ class Teller:
         match verdict:
             case Hidden(check_at):
                 return _hidden(alert, reason, check_at)
+            case Staged(check_at):
+                return msgspec.structs.replace(
+                    alert, untold=alert.untold or reason, check_at=check_at, staged=True
+                )
+            case Unsaid():
+                return msgspec.structs.replace(alert, untold=None, check_at=None, staged=True)
             case HeldBack():
                 return heard(
                     msgspec.structs.replace(alert, suppressed_count=alert.suppressed_count + 1),
@@ -157,6 +173,11 @@ class Teller:
     def _weigh(self, alert: Alert, reason: NotificationReason, fact: Anomaly) -> Verdict:
         if fact.rule_id == STORM_RULE:
             return Free()
+        rule = self._rules.get(fact.rule_id)
+        if rule and rule.staged and not (reason == "resolved" and alert.told_at):
+            recheck_s = self._alerting.recheck_s
+            moment = self._clock.now() + timedelta(seconds=recheck_s)
+            return Unsaid() if reason == "resolved" else Staged(moment)
         hidden = self._hide(alert, reason, fact)
         if hidden:
             return hidden
@@ -212,6 +233,7 @@ def heard(alert: Alert, now: datetime) -> Alert:
         told_count=alert.count,
         untold=None,
         check_at=None,
+        staged=False,
     )
 
 

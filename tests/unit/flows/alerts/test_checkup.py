@@ -10,7 +10,7 @@ from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.heartbeats import Beat, Heartbeats
 from pipeline.detection.rules import default_rules
 from pipeline.flows.alerts.checkup import STATE_KEY, Checkup, CheckupReport
-from pipeline.flows.alerts.checkup_ports import Tail
+from pipeline.flows.alerts.checkup_ports import RulesFault, Tail
 from pipeline.flows.users.ports import StateChange, Versioned
 from pipeline.ports import Cursor, RemainingTime, StateKey
 
@@ -28,6 +28,7 @@ class Pipeline:
     tails: dict[str, Tail] = field(default_factory=dict)
     beats: list[Heartbeats] = field(default_factory=list)
     queues: dict[str, int] = field(default_factory=dict)
+    rule_faults: list[RulesFault] = field(default_factory=list)
     facts: list[Anomaly] = field(default_factory=list)
     row: Versioned | None = None
     asked: list[str] = field(default_factory=list)
@@ -42,6 +43,9 @@ class Pipeline:
     def behind(self, shard_id: str, _applied: int) -> Tail:
         self.asked.append(shard_id)
         return self.tails[shard_id]
+
+    def faults(self) -> Sequence[RulesFault]:
+        return self.rule_faults
 
     def depths(self) -> Mapping[str, int]:
         return self.queues
@@ -61,7 +65,7 @@ class Pipeline:
         return []
 
     def look(self, now: datetime) -> CheckupReport:
-        checkup = Checkup(self, self, self, self, RULES)
+        checkup = Checkup(self, self, self, self, RULES, self)
         return checkup.look(now, lambda: 30.0)
 
     def told(self) -> list[str]:
