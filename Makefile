@@ -8,6 +8,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL_PROJECT := $(PIP) install --no-deps --no-build-isolation --no-index --editable .
 SAM := build/sam-cli
 LINT := build/lint
+# What make deploy takes: an environment of samconfig.toml; for a workflow the bucket and the role of
+# .github/bootstrap.yaml, without which SAM makes a bucket and CloudFormation acts as you.
+ENV := dev
+ARTEFACTS ?=
+CHANGE_ROLE ?=
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links --quiet
 # Given on the command line: make run ARGS="--records 500", make test ARGS="-k alerts".
@@ -15,7 +20,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run local faults test check schemas bench build sam-validate lock clean
+.PHONY: help run local faults test check schemas bench build deploy deploy-built smoke sam-validate lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -54,10 +59,27 @@ bench: $(VENV)/dev.stamp ## run the benchmarks: decoding, event sources, event f
 	@$(BIN)/python -W ignore::UserWarning -m benchmarks.event_flow $(ARGS)
 	@$(BIN)/python -m benchmarks.thumbnails
 
+bench-detection: $(VENV)/dev.stamp ## score the detectors beside published ones: metrics and fraud
+	@test ! -f benchmarks/nab.py || $(BIN)/python -m benchmarks.nab
+	@$(BIN)/python -m benchmarks.fraud $(ARGS)
+	@$(BIN)/python -m benchmarks.clones
+
 build: $(VENV)/run.stamp ## build the wheel into build/dist; the Lambda artefact comes later
 	@rm -rf build/lib build/dist
 	@$(PIP) wheel --no-deps --no-build-isolation --no-index --wheel-dir build/dist .
 	@ls build/dist/*.whl
+
+deploy: build ## build, deploy the stack of ENV (dev, staging or prod), smoke-test it
+	@$(MAKE) deploy-built ENV=$(ENV)
+	@$(MAKE) smoke ENV=$(ENV)
+
+deploy-built: $(SAM)/stamp ## deploy what make build left to the stack of ENV
+	@SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam deploy --config-env $(ENV) \
+		$(if $(ARTEFACTS),--s3-bucket $(ARTEFACTS),--resolve-s3) \
+		$(if $(CHANGE_ROLE),--role-arn $(CHANGE_ROLE))
+
+smoke: $(VENV)/run.stamp ## send a marked batch through the deployed stack of ENV
+	@$(BIN)/streamwarden smoke --stack streamwarden-$(ENV) $(ARGS)
 
 sam-validate: $(SAM)/stamp ## lint template.yaml with the SAM CLI, in an environment of its own
 	@SAM_CLI_TELEMETRY=0 $(SAM)/bin/sam validate --region eu-central-1 --template template.yaml

@@ -71,7 +71,7 @@ def payments(seed: int, size: Size) -> list[Payment]:
     ]
     for one in found:
         day = (one[0] - START_EPOCH) // DAY_S
-        since = terminal_until.get(one[2], ())
+        since = terminal_until.get(int(one[2]), [])
         if any(first <= day < first + TERMINAL_DAYS for first in since):
             one[4] = 2
     _compromise_cards(rng, found, size)

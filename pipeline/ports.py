@@ -4,7 +4,7 @@ Adapters implement them on AWS services, tests on memory; one contract suite run
 Every method raises `RetryableError` for throttling and outage, after its own bounded retries.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
@@ -111,6 +111,9 @@ class StateStore(Protocol):
         A row may be older than the cursor when another environment wrote in between. So the rows
         count only for a caller that finds the cursor where it left it itself.
         """
+
+    def shards_of(self, key: StateKey, remaining_s: RemainingTime) -> Collection[str]:
+        """Return the shards that have a row of this key, consistently, closed shards included."""
 
     def write_states(
         self, shard_id: str, rows: Mapping[StateKey, StateRow], remaining_s: RemainingTime

@@ -1,7 +1,7 @@
 """Detector state and shard cursors in DetectorStateTable."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -9,6 +9,7 @@ from pipeline.adapters.aws import service_errors
 from pipeline.adapters.dynamodb import BatchTables, Item, Put
 from pipeline.adapters.parallel import Parallel
 from pipeline.detection.record_tally import RecordTally
+from pipeline.errors import RetryableError
 from pipeline.ports import Cursor, RemainingTime, StateKey, StateRow
 
 if TYPE_CHECKING:
@@ -74,6 +75,25 @@ class DynamoStateStore:
         calls = self._tables.read_calls(self._table, wanted, items, remaining_s)
         self._parallel.run([lambda: cursors.append(self.read_cursor(shard_id)), *calls], "read")
         return cursors[0], _rows(keys, items)
+
+    def shards_of(self, key: StateKey, remaining_s: RemainingTime) -> Collection[str]:
+        """Return the shards that have a row of this key, consistently, closed shards included."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "state_key = :state_key",
+            "ExpressionAttributeValues": {":state_key": {"S": _state_key(key)}},
+            "ProjectionExpression": "shard_id",
+            "ConsistentRead": True,
+        }
+        shards: set[str] = set()
+        while remaining_s() > 0:
+            with service_errors(f"find the shards of {key.detector}"):
+                answer = self._client.query(**request)
+            shards.update(item["shard_id"]["S"] for item in answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return shards
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        raise RetryableError(f"cannot find the shards of {key.detector}: the time was up")
 
     def write_states(
         self, shard_id: str, rows: Mapping[StateKey, StateRow], remaining_s: RemainingTime

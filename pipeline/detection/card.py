@@ -138,21 +138,18 @@ def remember(state: CardState, mark: int, day: int, code: int) -> CardState:
     if mark in marks:
         place = marks.index(mark)
         codes = (*codes[:place], packed, *codes[place + 1 :])
+    elif len(marks) < PAYMENTS_KEPT:
+        marks, codes = (*marks, mark), (*codes, packed)
     else:
-        surplus = max(0, len(marks) - PAYMENTS_KEPT + 1)
-        marks, codes = (*marks[surplus:], mark), (*codes[surplus:], packed)
-    return CardState(
-        state.weight, state.sum, state.accused_day, marks, codes, state.incident
-    )
+        marks, codes = (*marks[1:], mark), (*codes[1:], packed)
+    return CardState(state.weight, state.sum, state.accused_day, marks, codes, state.incident)
 
 
 def accuse(state: CardState, day: int, code: int) -> CardState:
     """Suspect the card from a fraud on that its own habits tell: an odd amount."""
     if code & PARKED or code & 15 not in _ODD_RATIO_BINS or day <= state.accused_day:
         return state
-    return CardState(
-        state.weight, state.sum, day, state.marks, state.codes, state.incident
-    )
+    return CardState(state.weight, state.sum, day, state.marks, state.codes, state.incident)
 
 
 def _ratio_bin(state: CardState, amount: float) -> int:

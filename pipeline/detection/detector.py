@@ -6,9 +6,11 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from pipeline.detection.anomaly import Anomaly
+from pipeline.detection.fraud import FraudDetector
 from pipeline.detection.logins import LoginDetector
 from pipeline.detection.metrics import MetricDetector
 from pipeline.detection.payments import PaymentDetector
+from pipeline.detection.pooled import PooledDetector
 from pipeline.detection.rules import Rules
 from pipeline.detection.travel import TravelDetector
 from pipeline.events import Event
@@ -58,3 +60,8 @@ def detectors(rules: Rules) -> tuple[Detector[Any], ...]:
         LoginDetector.under(rules, "user"),
         LoginDetector.under(rules, "address"),
     )
+
+
+def pooled_detectors(rules: Rules) -> tuple[PooledDetector[Any], ...]:
+    """Return every detector that shares pools among all shards, under these rules."""
+    return (FraudDetector.under(rules),)

@@ -1,26 +1,38 @@
-"""How likely a payment is a fraud: by its card, by its merchant, and joined as independent causes."""
+"""How likely a payment is a fraud: by its card and by its merchant, two independent causes."""
 
 from typing import Final, NamedTuple
 
 from pipeline.detection import merchant as merchants
 from pipeline.detection import tally as tallies
 from pipeline.detection.card import (
+    PARKED,
+    REPORTED,
     CardState,
     Entry,
     accuse,
     evidence,
     find,
     learn,
-    PARKED,
     remember,
-    REPORTED,
-    suspicion,
 )
 from pipeline.detection.merchant import Accused, Cleared, Compromise, Merchant, Paid
 from pipeline.detection.tally import Seen, Tally
 
+WORTH_WORDS: Final = 0.1
+"""A branch below this is no reason."""
+
+RECENT_DAYS: Final = 28
+"""Reports that the reasons count."""
+
 UNKNOWN: Final = PARKED | REPORTED
 """Evidence of a payment that was reported before it came."""
+
+
+class Habits(NamedTuple):
+    """What is believed before there are reports: and how merchants are judged."""
+
+    report_days: float = 7.0
+    compromise: Compromise = Compromise()
 
 
 class Score(NamedTuple):
@@ -73,7 +85,7 @@ def report(
         if not is_fraud:
             return None
         parked = remember(card, mark, paid_day, UNKNOWN)
-        return Change(parked, (), (Accused(mark, paid_day, UNKNOWN),))
+        return Change(parked, (Seen(UNKNOWN),), (Accused(mark, paid_day, UNKNOWN),))
     if bool(known.code & REPORTED) == is_fraud:
         return None
     code = known.code & ~REPORTED
@@ -86,13 +98,7 @@ def report(
 
 
 def score(
-    card: CardState,
-    day: int,
-    amount: float,
-    tally: Tally,
-    merchant: Merchant | None,
-    compromise: Compromise,
-    usual_report_days: float,
+    card: CardState, day: int, amount: float, tally: Tally, merchant: Merchant, habits: Habits
 ) -> Score:
     """Judge a payment by what is known before it."""
     code = evidence(card, day, amount)
@@ -100,14 +106,14 @@ def score(
     by_card = (1 - trust) * tallies.odd_rate(tally, card.weight, card.sum, amount, code)
     if trust:
         by_card += trust * tallies.reported_rate(tally, code)
-    if merchant is None or not merchant.codes:
+    if not merchant.codes:
         return Score(by_card, by_card, 0.0)
     by_merchant = merchants.suspicion(
         merchant,
         day,
-        tallies.report_days(tally, usual_report_days),
+        tallies.report_days(tally, habits.report_days),
         lambda told: tallies.reported_rate(tally, told),
-        compromise,
+        habits.compromise,
     )
     return Score(1 - (1 - by_card) * (1 - by_merchant), by_card, by_merchant)
 
@@ -118,3 +124,26 @@ def _taken_back(card: CardState, mark: int, known: Entry) -> Change:
         return Change(remember(card, mark, known.day, code), (), (Cleared(mark),))
     seen = Seen(code, frauds=-1)
     return Change(remember(card, mark, known.day, code), (seen,), (Cleared(mark),))
+
+
+def reasons(
+    found: Score, card: CardState, amount: float, merchant: Merchant, day: int
+) -> tuple[str, ...]:
+    """Say in words why a payment scores high; the stronger cause first."""
+    causes: list[tuple[float, str]] = []
+    usual = card.usual
+    if usual and found.by_card >= WORTH_WORDS:
+        causes.append((found.by_card, f"amount {amount / usual:,.1f} times this card's usual"))
+    elif found.by_card >= WORTH_WORDS:
+        causes.append((found.by_card, "the amount is one that is often reported"))
+    if found.by_merchant >= WORTH_WORDS:
+        times = merchants.reports_since(merchant, day - RECENT_DAYS)
+        if times:
+            told = "once" if times == 1 else f"{times} times"
+            text = f"merchant reported {told} in {RECENT_DAYS // 7} weeks"
+        else:
+            text = "merchant was reported"
+        causes.append((found.by_merchant, text))
+    if 0 <= day - card.accused_day <= RECENT_DAYS:
+        causes.append((0.0, f"this card was reported within {RECENT_DAYS // 7} weeks"))
+    return tuple(text for _, text in sorted(causes, reverse=True))

@@ -11,10 +11,12 @@ import msgspec
 
 from pipeline.detection.card import REPORTED
 
-DAYS_KEPT: Final = 63
-REPORTS_KEPT: Final = 24
+DAYS_KEPT: Final = 56
+REPORTS_KEPT: Final = 40
 
 _CODE_BITS: Final = 16
+_LEAST_EXPLAINED: Final = 5e-4
+_MOST_LIKELY: Final = 0.9999
 _CODE_MASK: Final = (1 << _CODE_BITS) - 1
 
 
@@ -117,8 +119,6 @@ def suspicion(
         explained: Returns, for a payment's evidence, the share of frauds that the card explains.
         compromise: How to judge.
     """
-    if not merchant.codes:
-        return 0.0
     reports: dict[int, list[int]] = {}
     for code in merchant.codes:
         if day - (code >> _CODE_BITS) <= DAYS_KEPT:
@@ -126,7 +126,8 @@ def suspicion(
     if not reports:
         return 0.0
     last_settled = day - round(report_days)
-    share, start = compromise.fraud_share, compromise.start
+    is_cut = len(merchant.codes) >= REPORTS_KEPT  # of its first day some reports are forgotten
+    first_settled = min(reports) + is_cut
     counts, first_day = merchant.counts, merchant.first_day
     likely, age = 0.0, 0
     for today in range(min(reports), day + 1):
@@ -137,21 +138,28 @@ def suspicion(
             )
         told = reports.get(today, ())
         if told:
-            if likely < 5 * compromise.early_end:
-                age = 0
-            likely = max(likely, start)
-            odds = likely / (1 - likely)
-            for code in told:
-                by_card = max(explained(code), 5e-4)
-                odds *= (share + by_card) / by_card
-            likely = min(odds / (1 + odds), 0.9999)
-        if today <= last_settled and likely:
+            if likely < compromise.start:
+                likely, age = compromise.start, 0
+            likely = _accused(likely, [explained(code) for code in told], compromise)
+        if likely and first_settled <= today <= last_settled:
             place = today - first_day
-            unreported = (counts[place] if 0 <= place < len(counts) else 0) - len(told)
-            if unreported > 0:
-                odds = likely / (1 - likely) * (1 - share) ** unreported
-                likely = odds / (1 + odds)
+            payments = counts[place] if 0 <= place < len(counts) else 0
+            likely = _unreported(likely, payments - len(told), compromise)
     return likely * compromise.most
+
+
+def _accused(likely: float, by_card: list[float], compromise: Compromise) -> float:
+    odds = likely / (1 - likely)
+    for explained in by_card:
+        odds *= compromise.fraud_share / max(explained, _LEAST_EXPLAINED) + 1
+    return min(odds / (1 + odds), _MOST_LIKELY)
+
+
+def _unreported(likely: float, payments: int, compromise: Compromise) -> float:
+    if payments <= 0:
+        return likely
+    odds = likely / (1 - likely) * (1 - compromise.fraud_share) ** payments
+    return odds / (1 + odds)
 
 
 def reports_since(merchant: Merchant, day: int) -> int:

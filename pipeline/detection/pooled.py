@@ -84,6 +84,10 @@ class PooledDetector(Protocol[StateT]):
     def pools(self) -> Sequence[Pool[Any]]:
         """What it shares among all shards."""
 
+    @property
+    def registry(self) -> PoolKey:
+        """A pool that every event adds to: who has a part of it has parts at all."""
+
     def subject(self, event: Event) -> str | None:
         """Name the subject that an event touches, None when no rule here reads it."""
 

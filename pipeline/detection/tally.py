@@ -120,9 +120,7 @@ def reported_rate(tally: Tally, code: int) -> float:
         return min(1.0, base)
     prior = _PRIOR_PAYMENTS * base
     ratio, size = ratio_cell(code), amount_cell(code)
-    by_ratio = (tally.ratio_frauds[ratio] + prior) / (
-        tally.ratio_payments[ratio] + _PRIOR_PAYMENTS
-    )
+    by_ratio = (tally.ratio_frauds[ratio] + prior) / (tally.ratio_payments[ratio] + _PRIOR_PAYMENTS)
     by_amount = (tally.amount_frauds[size] + prior) / (
         tally.amount_payments[size] + _PRIOR_PAYMENTS
     )
@@ -169,4 +167,8 @@ def report_days(tally: Tally, usual: float) -> float:
 
 
 def _raised(counts: tuple[int, ...], place: int, by: int) -> tuple[int, ...]:
-    return (*counts[:place], counts[place] + by, *counts[place + 1 :]) if by else counts
+    if not by:
+        return counts
+    raised = list(counts)
+    raised[place] += by
+    return tuple(raised)

@@ -89,6 +89,25 @@ class TransactionVelocity(UserRule, frozen=True, kw_only=True, forbid_unknown_fi
     windows: Annotated[tuple[SpendWindow, ...], Meta(min_length=1, max_length=4)]
 
 
+class FraudScore(UserRule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A payment that is probably a fraud, by its card's habits and by reports; `steps` in scores.
+
+    Silent until `min_reports` have taught it. `report_days` is how late reports are believed to be
+    before the first has come, `merchant_days` how long a merchant stays broken into.
+    """
+
+    detector: Literal["score"]
+    above: Annotated[float, Meta(gt=0, lt=1)]
+    steps: tuple[Step, ...] = ()
+    min_reports: Annotated[int, Meta(ge=1)]
+    report_days: Annotated[float, Meta(ge=0, le=56)]
+    merchant_days: Annotated[int, Meta(ge=1, le=56)]
+
+    def __post_init__(self) -> None:
+        """Refuse steps that do not rise."""
+        check_steps(self.above, self.severity, self.steps)
+
+
 class ImpossibleTravel(UserRule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Two positions of one user, further apart than `beyond_km` and faster than `above_km_h`."""
 

@@ -73,6 +73,13 @@ class FakeAws:
             "BatchWriteItem", lambda: self._put_all(puts), lambda: self._put_half(puts)
         )
 
+    def query(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401  the client's own signature
+        assert request["KeyConditionExpression"] == "state_key = :state_key"
+        table = self.tables[request["TableName"]]
+        state_key = request["ExpressionAttributeValues"][":state_key"]["S"]
+        items = [item for (name, _), item in table.items() if name == state_key]
+        return self._call("Query", lambda: {"Items": copy.deepcopy(items)})
+
     def put_object(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401  the client's own signature
         return self._call("PutObject", lambda: self._put_body(request["Key"], request["Body"]))
 

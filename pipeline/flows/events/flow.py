@@ -15,6 +15,7 @@ from pipeline.detection import health
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.detector import Detector
 from pipeline.detection.health_rules import HealthRules
+from pipeline.detection.pooled import PooledDetector
 from pipeline.detection.record_tally import RecordTally
 from pipeline.errors import RetryableError
 from pipeline.events import Event, SystemMetric
@@ -75,6 +76,7 @@ class EventFlow:
         ttl_s: How long a state row outlives the record that touched it last.
         lake_only: Types of the events that get no row. Detectors see them like any other.
         watches: What watches the producers.
+        pooled: The detectors that share pools among all shards.
     """
 
     def __init__(  # noqa: PLR0913  the ports and settings of the flow
@@ -88,12 +90,13 @@ class EventFlow:
         *,
         lake_only: Collection[type[Event]] = (),
         watches: Sequence[Watch] = (),
+        pooled: Sequence[PooledDetector[Any]] = (),
     ) -> None:
         self._sink = sink
         self._states = states
         self._lineage = lineage
         self._health_rules = health_rules
-        self._folding = Folding(detectors, states, ttl_s, watches)
+        self._folding = Folding(detectors, states, ttl_s, watches, pooled)
         self._lake_only = frozenset(lake_only)
         self._warm: dict[str, _Warm] = {}
 
@@ -193,7 +196,9 @@ class EventFlow:
         tally = self._tally(records, intake, refused, cursor)
         anomalies = [*folded.anomalies, *self._health(records, intake, refused, tally)]
         self._write_first(records, folded, refused, anomalies, remaining_s)
+        self._states.write_states(shard_id, folded.parts, remaining_s)
         self._states.write_states(shard_id, folded.rows, remaining_s)
+        known.rows.update(folded.parts)
         known.rows.update(folded.rows)
         cursor = msgspec.structs.replace(cursor, tally=tally)
         self._advance(records, cursor, known.rows)
@@ -255,7 +260,7 @@ class EventFlow:
             record.sequence_number,
             attempts,
         )
-        nothing = Folded([], [], {}, [])
+        nothing = Folded([], [], {}, {}, [])
         self._write_first([record], nothing, refused, [fact], remaining_s)
         self._advance([record], cursor, {})
         return report([record], [], lake_only=0, collapsed=0, quarantined=1, anomalies=1, stray=0)

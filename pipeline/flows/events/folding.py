@@ -6,7 +6,7 @@ is where this environment left it; otherwise it reads them again. Each row carri
 number of the last record folded into it, the fence that a redelivered record does not pass.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,7 +14,9 @@ import msgspec
 
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.detector import Detector
+from pipeline.detection.pooled import PooledDetector
 from pipeline.flows.events.intake import Accepted, Refused
+from pipeline.flows.events.pooling import PartReader, Pooling
 from pipeline.flows.events.watches import Reader, Watch
 from pipeline.ports import Cursor, RemainingTime, StateKey, StateRow, StateStore
 
@@ -31,10 +33,14 @@ class Known(NamedTuple):
 
 @dataclass(slots=True)
 class Folded:
-    """What folding a batch gave: facts, the rows to write back, and events that broke a fold."""
+    """What folding a batch gave: facts, the rows to write back, and events that broke a fold.
+
+    `parts` are the shard's parts of pools, to be written before the other rows.
+    """
 
     events: list[Accepted]
     anomalies: list[Anomaly]
+    parts: States
     rows: States
     refused: list[Refused]
 
@@ -47,6 +53,7 @@ class Folding:
         states: Where state rows are read from; writing them back is the flow's second phase.
         ttl_s: How long a state row outlives the event that changed it last.
         watches: What picks events of a batch to fold beside the detectors.
+        pooled: The detectors that share pools among all shards.
     """
 
     def __init__(
@@ -55,10 +62,13 @@ class Folding:
         states: StateStore,
         ttl_s: int,
         watches: Sequence[Watch] = (),
+        pooled: Sequence[PooledDetector[Any]] = (),
     ) -> None:
         self._detectors = [(f"{d.name}#{d.version}", d) for d in detectors]
         self._watches = [(f"{w.name}#{w.version}", w) for w in watches]
         types = {name: detector.state_type for name, detector in self._detectors}
+        self._pooling = Pooling(pooled, states)
+        types |= self._pooling.types()
         types |= {name: watch.state_type for name, watch in self._watches}
         self._codecs = {
             name: (msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(state_type))
@@ -94,9 +104,15 @@ class Folding:
             known: What need not be read.
             remaining_s: Time left for reading the rest.
         """
-        loaded = self._load(shard_id, cursor, keys_of(touched), known, remaining_s)
+        parts = {
+            key: reader.key for own in touched for key, reader in own if type(reader) is PartReader
+        }
+        loaded = self._load(shard_id, cursor, keys_of(touched), known, parts, remaining_s)
+        if parts:
+            arrived_at = accepted[-1].record.arrived_at
+            self._pooling.take(list(parts.values()), shard_id, loaded, arrived_at, remaining_s)
         subjects: dict[StateKey, _Subject] = {}
-        folded = Folded([], [], {}, [])
+        folded = Folded([], [], {}, {}, [])
         for item, own in zip(accepted, touched, strict=True):
             if item.record.sequence_number > cursor.applied:
                 try:
@@ -107,11 +123,9 @@ class Folding:
                 subjects.update(changed)
                 folded.anomalies.extend(anomalies)
             folded.events.append(item)
-        folded.rows = {
-            key: self._row(key, subject)
-            for key, subject in subjects.items()
-            if subject.applied > subject.fence  # nothing to store otherwise
-        }
+        for key, subject in subjects.items():
+            if subject.applied > subject.fence:  # nothing to store otherwise
+                (folded.parts if key in parts else folded.rows)[key] = self._row(key, subject)
         return folded
 
     def _touched(self, item: Accepted) -> Touched:
@@ -120,6 +134,7 @@ class Folding:
             subject = detector.subject(item.event)
             if subject is not None:
                 touched.append((StateKey(name, subject), detector))
+        touched.extend(self._pooling.touched(item.event))
         return touched
 
     def _load(
@@ -128,6 +143,7 @@ class Folding:
         cursor: Cursor,
         keys: Sequence[StateKey],
         known: Known,
+        parts: Collection[StateKey],
         remaining_s: RemainingTime,
     ) -> States:
         loaded = {key: known.rows[key] for key in keys if key in known.rows}
@@ -136,7 +152,8 @@ class Folding:
         if unread:
             loaded.update(self._states.read_states(shard_id, unread, remaining_s))
         for ancestor in cursor.ancestors:
-            missing = [key for key in cold if key not in loaded]
+            # a part of a pool is no seed: the parent's counts on beside the child's
+            missing = [key for key in cold if key not in loaded and key not in parts]
             if not missing:
                 break
             seeds = self._states.read_states(ancestor, missing, remaining_s)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.detection.detector import detectors
+from pipeline.detection.detector import detectors, pooled_detectors
 from pipeline.detection.rules import RulesError, default_rules, load_rules
 from pipeline.detection.signups import PER_USER, change_detectors
 from pipeline.users import UserChange
@@ -80,9 +80,13 @@ def test_facts_do_not_depend_on_when_they_are_computed() -> None:
 
 def test_each_state_of_a_user_is_on_the_list_of_what_is_erased() -> None:
     rules = default_rules()
-    per_user = {"payment", "travel", "login_user", "takeover"}
+    per_user = {"payment", "travel", "login_user", "takeover", "fraud_card"}
 
-    everything: list[Any] = [*detectors(rules), *change_detectors(rules)]
+    everything: list[Any] = [
+        *detectors(rules),
+        *pooled_detectors(rules),
+        *change_detectors(rules),
+    ]
     names = {f"{detector.name}#{detector.version}" for detector in everything}
 
     assert set(PER_USER) == {name for name in names if name.partition("#")[0] in per_user}

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import UNSET
 
 from pipeline.detection.anomaly import Anomaly
-from pipeline.detection.detector import Detector, detectors
+from pipeline.detection.detector import Detector, detectors, pooled_detectors
+from pipeline.detection.pooled import PoolKey  # noqa: TC001  beside the other types
 from pipeline.detection.rules import Rules, default_rules
 from pipeline.events import Event, Location, Money, Transaction, UserActivity
 from tests.unit.detection.series import START
@@ -66,6 +67,9 @@ class Folds:
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.detectors: tuple[Detector[Any], ...] = detectors(rules or default_rules())
+        self.pooled = pooled_detectors(rules or default_rules())
+        self.pools = {pool.name: pool for detector in self.pooled for pool in detector.pools}
+        self.totals: dict[PoolKey, Any] = {}
         self.rows: dict[tuple[str, str], bytes] = {}
 
     def take(self, sent: Iterable[Sent]) -> list[Anomaly]:
@@ -84,10 +88,32 @@ class Folds:
                 after, found = detector.fold(before, event, event_id)
                 self.rows[detector.name, subject] = msgspec.msgpack.encode(after)
                 facts += found
+            facts += self._take_pooled(event, event_id)
+        return facts
+
+    def _take_pooled(self, event: Event, event_id: str) -> list[Anomaly]:
+        facts: list[Anomaly] = []
+        for detector in self.pooled:
+            subject = detector.subject(event)
+            if subject is None:
+                continue
+            for key in detector.pooled(event):
+                self.totals.setdefault(key, self.pools[key.pool].initial())
+            row = self.rows.get((detector.name, subject))
+            before = (
+                detector.initial()
+                if row is None
+                else msgspec.msgpack.decode(row, type=detector.state_type)
+            )
+            after, found, additions = detector.fold(before, event, event_id, self.totals)
+            self.rows[detector.name, subject] = msgspec.msgpack.encode(after)
+            for key, what in additions:
+                self.totals[key] = self.pools[key.pool].add(self.totals[key], what)
+            facts += found
         return facts
 
     def state(self, name: str, subject: str) -> Any:  # noqa: ANN401  each detector has a type of its own
-        (detector,) = (one for one in self.detectors if one.name == name)
+        (detector,) = (one for one in (*self.detectors, *self.pooled) if one.name == name)
         return msgspec.msgpack.decode(self.rows[name, subject], type=detector.state_type)
 
 

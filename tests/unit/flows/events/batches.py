@@ -15,7 +15,7 @@ from pipeline.adapters.lineage import KinesisShardLineage
 from pipeline.adapters.parallel import Parallel
 from pipeline.adapters.state_store import DynamoStateStore
 from pipeline.detection.anomaly import Anomaly
-from pipeline.detection.detector import Detector, detectors
+from pipeline.detection.detector import Detector, detectors, pooled_detectors
 from pipeline.detection.rules import default_rules
 from pipeline.events import Event, partition_key
 from pipeline.flows.events.flow import EventFlow
@@ -55,6 +55,7 @@ def flow(
         TTL_S,
         lake_only=lake_only,
         watches=watching_producers,
+        pooled=pooled_detectors(rules) if watching is None else (),
     )
 
 
