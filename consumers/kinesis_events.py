@@ -30,6 +30,7 @@ def flow(rules: Rules) -> EventFlow:
         bootstrap.event_ttl_s(),
         lake_only=bootstrap.lake_only_events(),
         watches=bootstrap.event_watches(rules),
+        pooled=bootstrap.event_pooled_detectors(rules),
     )
 
 

@@ -23,7 +23,8 @@ from pipeline.bootstrap.shared import (
     s3,
     tracing,
 )
-from pipeline.detection.detector import Detector, detectors
+from pipeline.detection.detector import Detector, detectors, pooled_detectors
+from pipeline.detection.pooled import PooledDetector
 from pipeline.detection.rules import Rules
 from pipeline.events import Event, UserActivity
 from pipeline.flows.events.watches import Watch, watches
@@ -34,6 +35,7 @@ __all__ = [
     "clock",
     "event_detectors",
     "event_metrics",
+    "event_pooled_detectors",
     "event_sink",
     "event_ttl_s",
     "event_watches",
@@ -81,6 +83,11 @@ def shard_lineage() -> ShardLineage:
 def event_detectors(rules: Rules) -> Sequence[Detector[Any]]:
     """Return the detectors of the event flow."""
     return detectors(rules)
+
+
+def event_pooled_detectors(rules: Rules) -> Sequence[PooledDetector[Any]]:
+    """Return the detectors of the event flow that share pools among all shards."""
+    return pooled_detectors(rules)
 
 
 def event_watches(rules: Rules) -> Sequence[Watch]:

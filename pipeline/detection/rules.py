@@ -32,6 +32,7 @@ from pipeline.detection.rule import (
 )
 from pipeline.detection.user_rules import (
     FailedLogins,
+    FraudScore,
     ImpossibleTravel,
     TransactionAmount,
     TransactionVelocity,
@@ -149,6 +150,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     vocabulary: Vocabulary
     transaction_amount: TransactionAmount
     transaction_velocity: TransactionVelocity
+    transaction_fraud_score: FraudScore
     impossible_travel: ImpossibleTravel
     failed_login_user: FailedLogins
     failed_login_address: FailedLogins

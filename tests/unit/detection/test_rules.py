@@ -108,6 +108,7 @@ def test_the_texts_of_every_rule_are_found_by_its_id() -> None:
         "metric_baseline",
         "transaction_amount",
         "transaction_velocity",
+        "transaction_fraud_score",
         "impossible_travel",
         "failed_login_user",
         "failed_login_address",
