@@ -36,7 +36,6 @@ _ODD_RATIO: Final = 1.1  # e^1.1 is three times the usual amount
 _STEEPNESS: Final = 2.0
 _USUAL_WEIGHT: Final = 2.0  # payments of the average amount that a card starts with
 _RARE_AMOUNT: Final = 1e-3
-_TAIL_STEEPNESS: Final = 2.0
 _MIN_SEEN_FOR_TAIL: Final = 1_000
 _PRIOR_REPORTS: Final = 2
 
@@ -144,7 +143,7 @@ def odd_rate(tally: Tally, weight: float, total_amount: float, amount: float, co
     if tally.payments < _MIN_SEEN_FOR_TAIL:
         return by_ratio
     tail = (sum(tally.amount_payments[amount_cell(code) :]) + 1) / tally.payments
-    by_amount = 1 / (1 + (tail / _RARE_AMOUNT) ** _TAIL_STEEPNESS)
+    by_amount = 1 / (1 + (tail / _RARE_AMOUNT) * (tail / _RARE_AMOUNT))
     return 1 - (1 - by_ratio) * (1 - by_amount)
 
 

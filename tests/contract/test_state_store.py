@@ -73,3 +73,14 @@ def test_no_states_cost_no_request(store: StateStore) -> None:
     store.write_states("shard-0", {}, seconds)
 
     assert store.read_states("shard-0", [], seconds) == {}
+
+
+def test_the_shards_of_a_key_are_those_that_have_a_row_of_it(store: StateStore) -> None:
+    key, other = StateKey("pool#1", "all"), StateKey("pool#1", "m")
+    row = StateRow(b"part", 7, 1_790_000_000)
+    store.write_states("shard-0", {key: row}, seconds)
+    store.write_states("shard-1", {key: row, other: row}, seconds)
+
+    assert set(store.shards_of(key, seconds)) == {"shard-0", "shard-1"}
+    assert set(store.shards_of(other, seconds)) == {"shard-1"}
+    assert set(store.shards_of(StateKey("pool#1", "none"), seconds)) == set()

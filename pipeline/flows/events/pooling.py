@@ -149,10 +149,10 @@ class Pooling:
 
     def _other_shards(self, shard_id: str, remaining_s: RemainingTime) -> list[str]:
         """Return the other shards that have ever written a part, closed ones included."""
-        shards = set()
+        shards: set[str] = set()
         for _, detector in self._detectors:
             key = self._state_key(detector.registry)
-            shards |= self._states.shards_of(key, remaining_s)
+            shards.update(self._states.shards_of(key, remaining_s))
         return sorted(shards - {shard_id})
 
     def _state_key(self, key: PoolKey) -> StateKey:

@@ -113,7 +113,8 @@ class Folds:
         return facts
 
     def state(self, name: str, subject: str) -> Any:  # noqa: ANN401  each detector has a type of its own
-        (detector,) = (one for one in (*self.detectors, *self.pooled) if one.name == name)
+        everything: list[Any] = [*self.detectors, *self.pooled]
+        (detector,) = (one for one in everything if one.name == name)
         return msgspec.msgpack.decode(self.rows[name, subject], type=detector.state_type)
 
 
