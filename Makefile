@@ -17,6 +17,8 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 	--no-annotate --no-emit-index-url --no-emit-find-links --quiet
 # Given on the command line: make run ARGS="--records 500", make test ARGS="-k alerts".
 ARGS ?=
+# A checkout's half or whole of the Numenta Anomaly Benchmark: make bench-detection DATA=DIR
+DATA ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -60,7 +62,7 @@ bench: $(VENV)/dev.stamp ## run the benchmarks: decoding, event sources, event f
 	@$(BIN)/python -m benchmarks.thumbnails
 
 bench-detection: $(VENV)/dev.stamp ## score the detectors beside published ones: metrics and fraud
-	@test ! -f benchmarks/nab.py || $(BIN)/python -m benchmarks.nab
+	@$(BIN)/python -m benchmarks.nab $(if $(DATA),--data $(DATA))
 	@$(BIN)/python -m benchmarks.fraud $(ARGS)
 	@$(BIN)/python -m benchmarks.clones
 

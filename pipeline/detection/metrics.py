@@ -5,45 +5,56 @@ One incident, one alert: while a series is beyond its static limit, the baseline
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, log
-from typing import Final, Self
+from math import exp
+from struct import Struct
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
 from pipeline.detection.anomaly import Anomaly, Edge
-from pipeline.detection.baseline import UNKNOWN, Level, deviation, is_known, learn
+from pipeline.detection.baseline import UNKNOWN, Learned, View, learn
 from pipeline.detection.incidents import IDLE, Incident, breach, relent, severity_at
+from pipeline.detection.page_test import METRIC as PAGE_TEST
 from pipeline.detection.rules import Limit, MetricBaseline, Rules, StaticLimit
-from pipeline.detection.series_facts import Point, Surprise, baseline_fact, limit_fact
+from pipeline.detection.series_facts import Point, Surprise, Usual, baseline_fact, limit_fact
 from pipeline.events import Event, SystemMetric
 
 RECENT_POINTS: Final = 16
 """How many of the last values a fact shows."""
 
-
-_LARGEST_HABIT: Final = 5.0  # about 150 times the rule's level: one absurd value deafens nobody
+_RECENT: Final = Struct("<f")
+_LARGEST_RECENT: Final = 3e38
+_STEEPEST: Final = 50.0  # the logistic function is 0 or 1 beyond
 
 
 class SeriesState(msgspec.Struct, frozen=True, array_like=True):
     """What is kept of one series.
 
-    `at` is the epoch second of the newest point. `beyond` is the incident of the static limit,
-    `unusual` that of the baseline, `usual` the level from before the latter opened.
-    `peak` is the largest score of the excursion under way, 0 for none. `habit` is the usual peak of
-    past ones, as the logarithm of its ratio to the rule's level, fading since `habit_at`. Before
-    `quiet_until` the baseline opens nothing.
+    `at` is the epoch second of the newest point, `recent` the last values, four bytes each.
+    `beyond` is the incident of the static limit, `unusual` that of the baseline, `usual` what was
+    expected when the latter opened. `alarms` counts the baseline's openings, fading since `at`.
+    Before `quiet_until` the baseline opens nothing.
     """
 
     at: float = float("-inf")
-    recent: tuple[float, ...] = ()
+    recent: bytes = b""
     beyond: Incident = IDLE
     unusual: Incident = IDLE
-    level: Level = UNKNOWN
-    usual: Level | None = None
-    peak: float = 0.0
-    habit: float = 0.0
-    habit_at: float = 0.0
+    learned: Learned = UNKNOWN
+    usual: Usual | None = None
+    alarms: float = 0.0
     quiet_until: float = 0.0
+
+
+class Looked(NamedTuple):
+    """What looking at a point gave.
+
+    `score` is 0 to 1, an alarm from a half on; it is 0 while the baseline may open nothing.
+    """
+
+    state: SeriesState
+    facts: Sequence[Anomaly]
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ class MetricDetector:
     metric_baseline: MetricBaseline
     limits: Mapping[str, Limit]
     name: str = "metric"
-    version: int = 1
+    version: int = 2
     state_type: type[SeriesState] = SeriesState
 
     @classmethod
@@ -64,12 +75,12 @@ class MetricDetector:
         return cls(rules.static_limit, rules.metric_baseline, limits)
 
     def subject(self, event: Event) -> str | None:
-        """Return `source/metric`, None for an event that is no metric point.
+        """Return `source/metric`, None for what is no metric point or only tests the pages.
 
         A slash in the metric's name is escaped, so the last slash divides the two and no two
         series share a subject.
         """
-        if not isinstance(event, SystemMetric):
+        if not isinstance(event, SystemMetric) or event.metric_name == PAGE_TEST:
             return None
         return _subject(event)
 
@@ -81,87 +92,80 @@ class MetricDetector:
         self, state: SeriesState, event: Event, event_id: str
     ) -> tuple[SeriesState, Sequence[Anomaly]]:
         """Take in one point and return the series' state with the edges that the point causes."""
+        looked = self.look(state, event, event_id)
+        return looked.state, looked.facts
+
+    def look(self, state: SeriesState, event: Event, event_id: str) -> Looked:
+        """Do what `fold` does, and tell how unusual the point was."""
         if not isinstance(event, SystemMetric):
-            return state, ()
+            return Looked(state, (), 0.0)
         at = event.timestamp.timestamp()
         if at <= state.at:
-            return state, ()
+            return Looked(state, (), 0.0)
         limit = self.limits.get(event.metric_name)
         beyond, limit_edge = state.beyond, None
         if limit is not None:
             beyond, limit_edge = _against_limit(limit, beyond, event)
-        after, level_edge = self._against_level(state, event, at, beyond)
+        after, level_edge, view, score = self._against_past(state, event, at, beyond)
         if limit_edge is None and level_edge is None:
-            return after, ()
-        point = Point(event, event_id, _subject(event), after.recent)
+            return Looked(after, (), score)
+        point = Point(event, event_id, _subject(event), _values(after.recent))
         found = []
         if limit is not None and limit_edge is not None:
             incident = state.beyond if limit_edge == "cleared" else beyond
             found.append(limit_fact(self.static_limit, limit, incident, limit_edge, point))
         if level_edge is not None:
             before = state if level_edge == "cleared" else after
-            seen = Surprise(before.unusual, before.usual or state.level, state.level)
+            seen = Surprise(before.unusual, before.usual or Usual.of(view), view)
             found.append(baseline_fact(self.metric_baseline, seen, level_edge, point))
-        return after, found
+        return Looked(after, found, score)
 
-    def _against_level(
+    def _against_past(
         self, state: SeriesState, event: SystemMetric, at: float, beyond: Incident
-    ) -> tuple[SeriesState, Edge | None]:
-        rule, level, before = self.metric_baseline, state.level, state.unusual
-        scale = deviation(level, rule.knobs)
-        score = abs(event.value - level.mean) / scale
-        after, edge = before, None
-        usual, quiet_until = state.usual, state.quiet_until
-        peak, habit, habit_at = state.peak, state.habit, state.habit_at
-        if score > rule.open_above and is_known(level, rule.knobs):
-            peak = max(peak, score)
-        elif peak:
-            peak, habit, habit_at = 0.0, self._habit_after(state, at), at
+    ) -> tuple[SeriesState, Edge | None, View, float]:
+        rule, before = self.metric_baseline, state.unusual
+        learned, view = learn(state.learned, rule.knobs, at, event.value)
+        alarms, quiet_until, usual = state.alarms, state.quiet_until, state.usual
+        if alarms:
+            alarms *= exp((state.at - at) / (rule.habit_s * view.stretch))
+        height = view.height - rule.habit * alarms
+        after, edge, score = before, None, 0.0
         if before.opened_at is not None:
-            if score > rule.open_above:
-                severity = severity_at(score, rule.severity, rule.steps)
-                after, edge = breach(before, rule.pace, event.timestamp, score, severity)
+            if height > rule.open_above:
+                severity = severity_at(view.deviations, rule.severity, rule.steps)
+                after, edge = breach(before, rule.pace, event.timestamp, view.deviations, severity)
             else:
-                calm = score < rule.clear_below
+                calm = height < rule.clear_below
                 after, edge = relent(before, rule.pace, event.timestamp, calm=calm)
                 if edge:
-                    usual, quiet_until = None, at + rule.quiet_s
-        elif self._is_news(state, score, at) and beyond.is_idle:
-            severity = severity_at(score, rule.severity, rule.steps)
-            after, edge = breach(before, rule.pace, event.timestamp, score, severity)
-            if edge:
-                usual = level
+                    usual = None
+        elif view.is_known and at >= quiet_until and beyond.is_idle:
+            score = _logistic(height - rule.open_above)
+            if height > rule.open_above:
+                severity = severity_at(view.deviations, rule.severity, rule.steps)
+                after, edge = breach(before, rule.pace, event.timestamp, view.deviations, severity)
+                if edge:
+                    usual = Usual.of(view)
+                    alarms, quiet_until = alarms + 1.0, at + rule.quiet_s * view.stretch
+            elif before.run:
+                after = IDLE
         elif before.run:
             after = IDLE
-        return SeriesState(
-            at,
-            (*state.recent[1 - RECENT_POINTS :], event.value),
-            beyond,
-            after,
-            learn(level, rule.knobs, at, event.value, scale),
-            usual,
-            peak,
-            habit,
-            habit_at,
-            quiet_until,
-        ), edge
+        recent = state.recent[_RECENT.size * (1 - RECENT_POINTS) :] + _packed(event.value)
+        state = SeriesState(at, recent, beyond, after, learned, usual, alarms, quiet_until)
+        return state, edge, view, score
 
-    def _is_news(self, state: SeriesState, score: float, at: float) -> bool:
-        rule = self.metric_baseline
-        if score <= rule.open_above or at < state.quiet_until:
-            return False
-        if not is_known(state.level, rule.knobs):
-            return False
-        usual_height = exp(self._habit(state, at))
-        return score > rule.open_above * usual_height * min(usual_height, rule.peak_margin)
 
-    def _habit(self, state: SeriesState, at: float) -> float:
-        return state.habit * exp((state.habit_at - at) / self.metric_baseline.peak_memory_s)
+def _logistic(height: float) -> float:
+    return 1.0 / (1.0 + exp(-max(-_STEEPEST, min(_STEEPEST, height))))
 
-    def _habit_after(self, state: SeriesState, at: float) -> float:
-        rule, habit = self.metric_baseline, self._habit(state, at)
-        height = min(log(state.peak / rule.open_above), _LARGEST_HABIT)
-        return habit + rule.peak_rate * max(height - habit, 0.0)
+
+def _packed(value: float) -> bytes:
+    return _RECENT.pack(max(-_LARGEST_RECENT, min(_LARGEST_RECENT, value)))
+
+
+def _values(recent: bytes) -> tuple[float, ...]:
+    return tuple(float(f"{value:.7g}") for (value,) in _RECENT.iter_unpack(recent))
 
 
 def _against_limit(

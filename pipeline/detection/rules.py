@@ -20,6 +20,7 @@ from pipeline.detection.health_rules import HealthRule, HealthRules, check_ids, 
 from pipeline.detection.image_rules import HostileImages, UnsafeContent
 from pipeline.detection.incidents import Pace, Step
 from pipeline.detection.kpi_rules import KpiDrift
+from pipeline.detection.page_test import PageTest
 from pipeline.detection.rule import (
     Finite,
     Positive,
@@ -119,7 +120,12 @@ class StaticLimit(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class MetricBaseline(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A metric is far from what its own past has taught; levels in standard deviations."""
+    """A metric is unlike its own past.
+
+    `open_above` and `clear_below` are heights above the usual maximum of a block, in spreads of
+    those maxima; each alarm raises them by `habit`, which fades within `habit_s`. `steps` are in
+    deviations. For `quiet_s` after an opening nothing else opens.
+    """
 
     kind: Literal["state"]
     detector: Literal["baseline"]
@@ -127,9 +133,8 @@ class MetricBaseline(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True
     severity: Severity
     open_above: Positive
     clear_below: Positive
-    peak_rate: Annotated[float, Meta(gt=0, le=1)]
-    peak_margin: Annotated[float, Meta(ge=1, le=10)]
-    peak_memory_s: Positive
+    habit: Annotated[float, Meta(ge=0, le=10)]
+    habit_s: Positive
     quiet_s: Annotated[float, Meta(ge=0, lt=1e100)]
     pace: Pace
     knobs: BaselineKnobs
@@ -139,7 +144,7 @@ class MetricBaseline(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Refuse levels that contradict each other."""
         if self.clear_below >= self.open_above:
             raise ValueError("`clear_below` must be less than `open_above`")
-        check_steps(self.open_above, self.severity, self.steps)
+        check_steps(0.0, self.severity, self.steps)
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -161,20 +166,21 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     unsafe_content: UnsafeContent
     hostile_images: HostileImages
     kpi_drift: KpiDrift
+    page_test: PageTest
     health: HealthRules
     alerting: Alerting
 
     def __post_init__(self) -> None:
         """Refuse a rule whose id is not the name of its table, so ids are unique."""
         check_ids(self)
+        if self.health.storm_digest.staged:
+            raise ValueError("`storm_digest` cannot be staged: it tells what else was held back")
         unknown = self.alerting.named() - {rule.id for rule in self.all()}
         if unknown:
             raise ValueError(f"`alerting` names no rule of these: {', '.join(sorted(unknown))}")
 
     def all(self) -> tuple[Rule, ...]:
         """Return the rules in the order of their fields."""
-        if self.health.storm_digest.staged:
-            raise ValueError("`storm_digest` cannot be staged: it tells what else was held back")
         return (*rules_in(self).values(), *rules_in(self.health).values())
 
     def texts(self) -> Mapping[str, Rule]:

@@ -4,18 +4,31 @@ Everything in a fact follows from the series' state and the point, so a redelive
 """
 
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
+import msgspec
 from msgspec import UNSET
 
 from pipeline.detection.anomaly import Anomaly, Baseline, Edge
-from pipeline.detection.baseline import Level, deviation
+from pipeline.detection.baseline import Predictor, Sign, View
 from pipeline.detection.incidents import Incident
 from pipeline.detection.rules import Limit, MetricBaseline, StaticLimit
 from pipeline.events import SystemMetric
 
 MAX_TITLE_CHARS: Final = 80
 _EXPECTED_DEVIATIONS = 3.0
+_ANOTHER_LEVEL = 6.0  # deviations from what was usual, yet nothing unusual any more
+
+_OF: Final[dict[Predictor, str]] = {
+    "level": "the usual level",
+    "day": "the usual value of this time of day",
+    "week": "the usual value of this time of the week",
+}
+_UNUSUAL: Final[dict[Sign, str]] = {
+    "point": "further out than usual peaks are",
+    "shift": "has been on the same side for hours",
+    "drift": "the level of the last hour is unusual",
+}
 
 
 class Point(NamedTuple):
@@ -37,12 +50,25 @@ class Point(NamedTuple):
         return {"metric_name": self.event.metric_name, "source": self.event.source}
 
 
+class Usual(msgspec.Struct, frozen=True, array_like=True):
+    """What was expected of the point that opened an incident."""
+
+    points: int
+    expected: float
+    scale: float
+
+    @classmethod
+    def of(cls, view: View) -> Self:
+        """Keep what a fact needs of a view."""
+        return cls(view.points, view.expected, view.scale)
+
+
 class Surprise(NamedTuple):
-    """What the baseline saw: the incident, the level from before it, and the level as of now."""
+    """What the baseline saw: the incident, what was usual when it opened, and the point's view."""
 
     incident: Incident
-    usual: Level
-    now: Level
+    usual: Usual
+    view: View
 
 
 def limit_fact(
@@ -84,13 +110,10 @@ def baseline_fact(rule: MetricBaseline, seen: Surprise, edge: Edge, point: Point
     event = point.event
     unit = "" if event.unit is UNSET else event.unit
     incident, usual = seen.incident, seen.usual
-    scale = deviation(usual, rule.knobs)
-    expected = _expected(usual, scale, unit)
-    score = abs(event.value - seen.now.mean) / deviation(seen.now, rule.knobs)
     if edge == "cleared":
         headline = f"{event.metric_name} usual again"
     else:
-        side = "high" if event.value > usual.mean else "low"
+        side = "high" if event.value > usual.expected else "low"
         headline = f"{event.metric_name} unusually {side}: {quantity(event.value, unit)}"
     return Anomaly(
         rule_id=rule.id,
@@ -107,10 +130,10 @@ def baseline_fact(rule: MetricBaseline, seen: Surprise, edge: Edge, point: Point
         observed=event.value,
         title=_title(headline, event.source),
         component=rule.component,
-        expected=expected,
+        expected=_expected(seen, unit),
         unit=unit,
-        baseline=Baseline(n=usual.n, mean=usual.mean, stdev=scale),
-        score=score,
+        baseline=Baseline(n=usual.points, mean=usual.expected, stdev=usual.scale),
+        score=seen.view.deviations,
         count=incident.count,
         reasons=_baseline_reasons(rule, seen, edge, event.value, unit),
         recent=point.recent,
@@ -141,29 +164,35 @@ def _limit_reasons(limit: Limit, incident: Incident, edge: Edge, value: float) -
 def _baseline_reasons(
     rule: MetricBaseline, seen: Surprise, edge: Edge, value: float, unit: str
 ) -> tuple[str, ...]:
-    incident, usual = seen.incident, seen.usual
-    scale = deviation(usual, rule.knobs)
-    expected = _expected(usual, scale, unit)
+    incident, usual, view = seen
+    expected = _expected(seen, unit)
     now = quantity(value, unit)
     largest = f"largest deviation {incident.peak:.3g} standard deviations"
-    distance = abs(value - usual.mean) / scale
     if edge != "cleared":
-        side = "above" if value > usual.mean else "below"
-        far = f"{now} is {distance:.3g} standard deviations {side} the mean, expected {expected}"
-        return (far, f"{largest}, {_points(incident.count)} unusual so far")
+        side = "above" if value > view.expected else "below"
+        far = f"{now} is {view.deviations:.3g} standard deviations {side} {_OF[view.predictor]}"
+        hours = rule.knobs.block_s * view.stretch / 3600
+        bar = (
+            f"{view.height:.2g} spreads above the largest of {hours:.3g} hours, {view.blocks} seen"
+        )
+        return (
+            f"{far}, expected {expected}",
+            f"{_UNUSUAL[view.sign]}: {bar}",
+            f"{largest}, {_points(incident.count)} unusual so far",
+        )
     counted = f"{largest}, {_points(incident.count)} unusual in all"
-    if distance > rule.open_above:
-        learned = f"{now} has become the usual level; it was {expected} before"
-        return (learned, counted)
+    if abs(value - usual.expected) > _ANOTHER_LEVEL * usual.scale:
+        return (f"{now} has become the usual level; it was {expected} before", counted)
     return (f"{now} is usual again, expected {expected}", counted)
 
 
-def _expected(usual: Level, scale: float, unit: str) -> str:
-    margin = _EXPECTED_DEVIATIONS * scale
-    low = usual.mean - margin
-    if usual.low >= 0:
+def _expected(seen: Surprise, unit: str) -> str:
+    usual = seen.usual
+    margin = _EXPECTED_DEVIATIONS * usual.scale
+    low = usual.expected - margin
+    if seen.view.low >= 0:
         low = max(low, 0.0)  # what never was negative is not expected to be
-    return f"{quantity(low, '')} to {quantity(usual.mean + margin, unit)}"
+    return f"{quantity(low, '')} to {quantity(usual.expected + margin, unit)}"
 
 
 def _points(count: int) -> str:

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.detection.anomaly import Anomaly
-from pipeline.detection.baseline import Level
+from pipeline.detection.baseline import Learned
 from pipeline.detection.detector import detectors
 from pipeline.detection.incidents import Incident, Pace
 from pipeline.detection.metrics import MetricDetector, SeriesState
 from pipeline.detection.rules import default_rules
+from pipeline.detection.series_facts import Usual
 from pipeline.events import Money, Transaction
 from tests.unit.detection.series import DETECTOR, START, fold, point, series, stored
 
@@ -33,7 +34,7 @@ def test_the_pipeline_has_five_detectors() -> None:
     found = detectors(default_rules())
 
     assert [(detector.name, detector.version) for detector in found] == [
-        ("metric", 1),
+        ("metric", 2),
         ("payment", 1),
         ("travel", 1),
         ("login_user", 1),
@@ -114,12 +115,15 @@ def test_the_baseline_fact_says_what_was_expected() -> None:
     assert fact.title == "orders unusually high: 80 on web-7"
     assert fact.baseline is not None
     assert fact.baseline.n == 200
-    assert fact.baseline.mean == pytest.approx(50)
-    assert fact.baseline.stdev == pytest.approx(2, abs=0.1)
-    assert fact.expected == "43.92 to 56.08"
-    assert fact.score == pytest.approx(14.8, abs=0.1)
-    assert fact.reasons[0] == (
-        "80 is 14.8 standard deviations above the mean, expected 43.92 to 56.08"
+    assert fact.baseline.mean == pytest.approx(50, abs=0.5)
+    assert fact.baseline.stdev == pytest.approx(2.2, abs=0.1)
+    assert fact.expected == "42.77 to 56.68"
+    assert fact.score == pytest.approx(13.1, abs=0.1)
+    assert fact.reasons == (
+        "80 is 13.1 standard deviations above the usual level, expected 42.77 to 56.68",
+        "the level of the last hour is unusual: "
+        "6.2 spreads above the largest of 12.5 hours, 1 seen",
+        "largest deviation 13.1 standard deviations, 1 point unusual so far",
     )
 
 
@@ -219,19 +223,18 @@ def test_facts_do_not_depend_on_where_the_state_was_in_between() -> None:
 def test_the_largest_state_fits_a_row_of_one_kilobyte() -> None:
     number = -1.2345678901234567e99
     incident = Incident(2**40, number, START, "critical", 2**40, 2**40, number)
-    level = Level(2**40, number, number, number, number, number, number)
-    state = SeriesState(
-        number, (number,) * 16, incident, incident, level, level, number, number, number, number
-    )
+    learned = Learned(number, bytes(156))
+    usual = Usual(10**6, number, number)
+    state = SeriesState(number, bytes(64), incident, incident, learned, usual, number, number)
 
     assert len(msgspec.msgpack.encode(state)) <= 850
     assert stored(state) == state
 
 
 def test_the_recent_values_are_the_last_sixteen() -> None:
-    folded = fold(series(range(40)))
+    folded = fold(series(range(100)))
 
-    assert folded.state.recent == tuple(float(value) for value in range(24, 40))
+    assert folded.facts[-1].recent == tuple(float(value) for value in range(76, 92))
 
 
 def test_while_a_limit_is_exceeded_the_baseline_says_nothing() -> None:
