@@ -22,7 +22,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run local faults test check schemas bench build deploy deploy-built smoke sam-validate lock clean
+.PHONY: help run local faults test check schemas bench bench-detection build deploy deploy-built smoke sam-validate lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -66,10 +66,8 @@ bench-detection: $(VENV)/dev.stamp ## score the detectors beside published ones:
 	@$(BIN)/python -m benchmarks.fraud $(ARGS)
 	@$(BIN)/python -m benchmarks.clones
 
-build: $(VENV)/run.stamp ## build the wheel into build/dist; the Lambda artefact comes later
-	@rm -rf build/lib build/dist
-	@$(PIP) wheel --no-deps --no-build-isolation --no-index --wheel-dir build/dist .
-	@ls build/dist/*.whl
+build: $(VENV)/run.stamp ## build each function's Lambda package into build/arm64 and build/x86_64
+	@$(BIN)/streamwarden build $(ARGS)
 
 deploy: build ## build, deploy the stack of ENV (dev, staging or prod), smoke-test it
 	@$(MAKE) deploy-built ENV=$(ENV)
