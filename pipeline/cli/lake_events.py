@@ -81,12 +81,17 @@ class Lake:
         objects.sort(key=lambda one: (one.shard_id, one.first_sequence_number, one.key))
         seen: set[str] = set()
         for one in objects:
-            for item in self._read(one):
+            for item in self.read_one(one):
                 if wanted.includes(item.event) and item.event_id not in seen:
                     seen.add(item.event_id)
                     yield item
 
-    def _read(self, one: StoredObject) -> Iterator[LakeEvent]:
+    def read_one(self, one: StoredObject) -> Iterator[LakeEvent]:
+        """Yield the events of an object.
+
+        Raises:
+            StackError: The object is not what the event flow writes.
+        """
         hour = _arrival_hour(one.key)
         body = self._s3.get_object(Bucket=self._bucket, Key=one.key)["Body"].read()
         try:
