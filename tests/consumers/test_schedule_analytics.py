@@ -92,9 +92,7 @@ def test_an_arrival_hour_that_is_not_over_is_left_alone(account: Account) -> Non
 def test_values_survive_the_compaction_as_they_are(account: Account) -> None:
     account.archive(
         [
-            transaction(
-                "t1", "2026-03-02 10:00:00z", amount="999999999999999999.125"
-            ),
+            transaction("t1", "2026-03-02 10:00:00z", amount="999999999999999999.125"),
             {**activity("a1", "2026-03-02T10:00:00.123456789Z"), "details": {"ä": [1, None, "x"]}},
         ],
         "2026-03-02T11:05:00Z",

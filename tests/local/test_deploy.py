@@ -400,7 +400,8 @@ def test_the_projects_own_template_leaves_out_tls_only_policies_and_nothing_else
         "FailuresBucketPolicy": ("PolicyDocument.TlsOnly",),
         "LakeBucketPolicy": ("PolicyDocument.TlsOnly",),
     }
-    fed = {mapping.function for mapping in (*deployment.mappings, *deployment.queue_mappings)}
+    fed = {mapping.function for mapping in deployment.mappings}
+    fed |= {mapping.function for mapping in deployment.queue_mappings}
     assert fed == {
         "DynamodbAlertsFunction",
         "DynamodbUsersFunction",

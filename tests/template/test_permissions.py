@@ -262,5 +262,5 @@ def test_sam_adds_no_permission_but_for_the_rules_that_invoke() -> None:
             "FunctionName": {"Ref": "S3UploadsFunction"},
             "Principal": "events.amazonaws.com",
             "SourceArn": {"Fn::GetAtt": ["S3UploadsFunctionUploads", "Arn"]},
-        }
+        },
     }

@@ -23,7 +23,7 @@ def test_the_picture_of_the_template_shows_every_function_and_mapping() -> None:
         name
         for function, resource in resources.items()
         if resource["Type"] == "AWS::Serverless::Function"
-        for name in (f"─► {function} ─", *(f" ──{event}─" for event in _events(resource)))
+        for name in (f"─► {function} ─", *(f" ──{event}" for event in _events(resource)))
     ]
 
     shown = _run()
@@ -37,6 +37,7 @@ def test_the_picture_of_the_alert_function_is_as_designed() -> None:
 
     assert block.splitlines() == [
         ANOMALIES_TO_ALERTS + " ──┬◄─► AlertsTable (DynamoDB)",
+        " " * 64 + "  ├◄─► SilencesTable (DynamoDB)",
         " " * 64 + "  ├──► AlertsTopic (SNS)",
         " " * 64 + "  ├──► OnCallTopic (SNS) ──► email, if HasOnCallEmail",
         " " * 64 + "  └──► FailuresBucket aws/lambda/ (S3), what Lambda gives up",

@@ -21,7 +21,10 @@ def test_check_succeeds_on_what_was_generated(tmp_path: Path) -> None:
 
     result = CliRunner().invoke(schemas, ["--check", "--output", str(tmp_path)])
 
-    assert (result.exit_code, result.output) == (0, f"{len(SCHEMAS)} schemas agree with the types\n")
+    assert (result.exit_code, result.output) == (
+        0,
+        f"{len(SCHEMAS)} schemas agree with the types\n",
+    )
 
 
 def test_check_names_each_file_that_differs_is_missing_or_has_no_type(tmp_path: Path) -> None:

@@ -11,6 +11,23 @@ from pipeline.detection.detector import detectors
 from pipeline.detection.rules import HealthRule, default_rules
 from pipeline.events import check_timestamps, decode, partition_key
 
+OF_OTHER_SOURCES = {
+    "account_takeover",
+    "hostile_images",
+    "kpi_drift",
+    "mass_deletion",
+    "pipeline_behind",
+    "pipeline_dead_letters",
+    "pipeline_rules_invalid",
+    "pipeline_silent_source",
+    "signup_address",
+    "signup_domain",
+    "unsafe_content",
+}
+NOT_PLAYED = {
+    "page_test",  # has a command of its own
+    "transaction_fraud_score",  # needs a week of reports
+}
 UNTIL = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
 
@@ -89,11 +106,11 @@ def test_memory_holds_the_visits_under_way_only() -> None:
 
 
 def test_each_rule_has_an_incident_of_its_own() -> None:
-    rules = [rule.id for rule in default_rules().all() if not isinstance(rule, HealthRule)]
+    rules = {rule.id for rule in default_rules().all() if not isinstance(rule, HealthRule)}
 
     planted = {incident.rule_id for incident in Simulation(2000, 7, UNTIL).incidents}
 
-    assert planted == set(rules)
+    assert planted == rules - OF_OTHER_SOURCES - NOT_PLAYED
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def test_the_alert_function_of_the_template_is_wired_as_its_role_says() -> None:
         (EventSource("Anomalies", "AnomaliesTable", "DynamoDB"),),
         (
             Target(Place("AlertsTable", "DynamoDB"), "read and write", on_failure=False),
+            Target(Place("SilencesTable", "DynamoDB"), "read and write", on_failure=False),
             Target(Place("AlertsTopic", "SNS"), "write", on_failure=False),
             Target(Place("OnCallTopic", "SNS"), "write", on_failure=False),
             Target(Place("FailuresBucket", "S3", "aws/lambda/"), "write", on_failure=True),
