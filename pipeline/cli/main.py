@@ -9,6 +9,7 @@ from pipeline.cli.fire import fire
 from pipeline.cli.flow import flow
 from pipeline.cli.host_command import host
 from pipeline.cli.local import local
+from pipeline.cli.page_test import page_test
 from pipeline.cli.put import put
 from pipeline.cli.quarantine import quarantine
 from pipeline.cli.quarantine_replay import replay_
@@ -16,7 +17,6 @@ from pipeline.cli.redrive import redrive
 from pipeline.cli.replay import replay
 from pipeline.cli.schemas import schemas
 from pipeline.cli.silence import silence
-from pipeline.cli.smoke import smoke
 from pipeline.cli.traffic_command import traffic
 from pipeline.cli.upload import upload
 from pipeline.cli.users_command import users
@@ -37,6 +37,7 @@ main.add_command(fire)
 main.add_command(flow)
 main.add_command(host)
 main.add_command(local)
+main.add_command(page_test)
 main.add_command(put)
 main.add_command(quarantine)
 quarantine.add_command(replay_)
@@ -44,7 +45,6 @@ main.add_command(redrive)
 main.add_command(replay)
 main.add_command(schemas)
 main.add_command(silence)
-main.add_command(smoke)
 main.add_command(traffic)
 main.add_command(upload)
 main.add_command(users)

@@ -9,6 +9,7 @@ from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.fraud import FraudDetector
 from pipeline.detection.logins import LoginDetector
 from pipeline.detection.metrics import MetricDetector
+from pipeline.detection.page_test import PageTestDetector
 from pipeline.detection.payments import PaymentDetector
 from pipeline.detection.pooled import PooledDetector
 from pipeline.detection.rules import Rules
@@ -59,6 +60,7 @@ def detectors(rules: Rules) -> tuple[Detector[Any], ...]:
         TravelDetector.under(rules),
         LoginDetector.under(rules, "user"),
         LoginDetector.under(rules, "address"),
+        PageTestDetector(rules.page_test),
     )
 
 

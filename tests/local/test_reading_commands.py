@@ -104,6 +104,17 @@ def test_a_silence_tells_what_it_would_have_hidden_and_is_removed() -> None:
 
 
 @pytest.mark.usefixtures("run")
+def test_a_test_page_and_its_resolve_reach_both_topics() -> None:
+    traced = _read("page-test", "--severity", "high", "--timeout", "60")
+
+    reached = [(hop["part"], hop["place"]) for hop in traced["hops"]]
+    assert traced["arrived"]
+    assert reached[-1] == ("resolve", "OnCallTopic")
+    assert ("page", "OnCallTopic") in reached
+    assert _read("alerts", "list", "--rule", "page_test")[0]["status"] == "resolved"
+
+
+@pytest.mark.usefixtures("run")
 def test_poison_is_listed_explained_and_shown() -> None:
     objects = _read("quarantine", "list")
     (group,) = _read("quarantine", "explain")
@@ -136,6 +147,6 @@ def test_the_printed_command_fetches_the_very_bytes(run: LocalRun) -> None:
 
 @pytest.mark.usefixtures("run")
 def test_nothing_of_a_kind_is_exit_code_1() -> None:
-    result = _command("alerts", "list", "--status", "resolved")
+    result = _command("alerts", "list", "--rule", "kpi_drift")
 
     assert (result.exit_code, result.stderr) == (1, "no alert matches\n")

@@ -119,6 +119,7 @@ def test_the_texts_of_every_rule_are_found_by_its_id() -> None:
         "unsafe_content",
         "hostile_images",
         "kpi_drift",
+        "page_test",
         "pipeline_record_defect",
         "pipeline_refused_records",
         "pipeline_stray_key",

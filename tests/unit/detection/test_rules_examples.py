@@ -12,6 +12,7 @@ import pipeline.detection
 from pipeline.detection.account_rules import AccountRule
 from pipeline.detection.image_rules import ImageRule
 from pipeline.detection.kpi_rules import KpiDrift
+from pipeline.detection.page_test import PageTest
 from pipeline.detection.rules import default_rules
 from pipeline.detection.user_rules import UserRule
 from pipeline.events import decode
@@ -79,7 +80,8 @@ def sent(example: UserExample) -> Iterator[Sent]:
 
 
 ALL = [rule for rule in default_rules().all() if rule.detector != "health"]
-RULES = [rule.id for rule in ALL if not isinstance(rule, UserRule | ImageRule | KpiDrift)]
+NOT_OF_SERIES = UserRule | ImageRule | KpiDrift | PageTest
+RULES = [rule.id for rule in ALL if not isinstance(rule, NOT_OF_SERIES)]
 USER_RULES = [
     rule.id for rule in ALL if isinstance(rule, UserRule) and not isinstance(rule, AccountRule)
 ]
