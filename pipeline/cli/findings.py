@@ -18,6 +18,9 @@ Item = TypeVar("Item")
 _DIGEST: Final = "storm_digest"
 """Reason of a message that stands for all that the page budget has held back."""
 
+_GROUP: Final = "group"
+"""Reason of a message that tells who has joined the group of its alert."""
+
 
 class StoredAlert(NamedTuple):
     """A row of AlertsTable by its key; `held_back` counts what the page budget has not let out."""
@@ -44,7 +47,8 @@ class Message(NamedTuple):
 class Finding:
     """What became of a planted incident; `problem` is empty when it has exactly one alert.
 
-    `is_held_back` tells that a digest told of it, as the page budget was spent.
+    `is_held_back` tells that it had no page of its own: a digest told of it, as the page budget was
+    spent, or the update of its group.
     """
 
     incident: PlantedIncident
@@ -146,7 +150,12 @@ def _find(
     openings = [item for item in told if item.reason == "first"]
     paged = [page for page in pages if page.attributes.get("dedup_key") == incident.dedup_key]
     firing = [page for page in paged if page.attributes.get("status") == "firing"]
-    if len(rows) == 1 and rows[0].held_back and not openings and _has_digest(messages):
+    if (
+        len(rows) == 1
+        and rows[0].held_back
+        and not openings
+        and _told_with_others(incident, messages)
+    ):
         problem = _misplaced(incident, rows[0])
         return Finding(incident, rows[0].alert_id, rows[0].severity, problem, is_held_back=True)
     problem = (
@@ -164,8 +173,13 @@ def _find(
     return Finding(incident, openings[0].alert_id if openings else "", severity, problem)
 
 
-def _has_digest(messages: Sequence[Message]) -> bool:
-    return any(item.reason == _DIGEST for item in messages)
+def _told_with_others(incident: PlantedIncident, messages: Sequence[Message]) -> bool:
+    """Whether there was a digest, or an update that tells who has joined a group of this rule."""
+    return any(
+        item.reason == _DIGEST
+        or (item.reason == _GROUP and item.dedup_key.startswith(f"{incident.rule_id}#"))
+        for item in messages
+    )
 
 
 def _first_of_each(items: Sequence[Item], identity: Callable[[Item], Hashable]) -> list[Item]:

@@ -1,6 +1,8 @@
 """The demo's report on the terminal."""
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Final
 
 from rich import box
@@ -11,11 +13,12 @@ from rich.text import Text
 
 from pipeline.cli.costs import Cost, list_prices
 from pipeline.cli.faults import fault_table
-from pipeline.cli.findings import Findings
+from pipeline.cli.findings import Finding, Findings
 from pipeline.cli.inbox import Notification
 from pipeline.cli.ledger import LedgerLine
 from pipeline.cli.product_report import analytics_table, product_tables
 from pipeline.cli.result import DemoResult, Effort, problems
+from pipeline.cli.samples import samples
 
 WIDTH: Final = 108
 """Columns of a report that goes into a file or a pipe."""
@@ -34,8 +37,9 @@ def print_report(console: Console, result: DemoResult) -> None:
         console.print(table)
     if result.analytics.rows:
         console.print(analytics_table(result.analytics))
-    for page in _first_planted(result):
-        print_page(console, page)
+    planted = [finding.incident.dedup_key for finding in result.findings.planted]
+    for what, page in samples(result.pages, planted):
+        print_page(console, page, what)
     console.print("all messages on OnCallTopic, as they came:")
     for page in result.pages:
         console.print(Text(f"  {page.published_at:%H:%M:%S}  {page.subject}"), soft_wrap=True)
@@ -88,9 +92,9 @@ def ledger_table(ledger: tuple[LedgerLine, ...]) -> Table:
     return table
 
 
-def print_page(console: Console, page: Notification) -> None:
+def print_page(console: Console, page: Notification, what: str = "a page") -> None:
     """Show a page as its receiver reads it, long lines uncut."""
-    console.print(Rule("a page, as OnCallTopic delivers it", align="left", characters="-"))
+    console.print(Rule(f"{what}, as OnCallTopic delivers it", align="left", characters="-"))
     console.print(Text(page.subject, style="bold"), soft_wrap=True)
     console.print()
     console.print(Text(page.body.rstrip()), soft_wrap=True)
@@ -104,14 +108,8 @@ def incident_table(findings: Findings) -> Table:
     for name in ("incident", "dedup key", "severity", "alert id"):
         table.add_column(name, overflow="fold")
     table.add_column("found")
-    for finding in findings.planted:
-        table.add_row(
-            finding.incident.title,
-            finding.incident.dedup_key,
-            finding.severity,
-            finding.alert_id[:8],
-            finding.problem or ("in a digest" if finding.is_held_back else "once"),
-        )
+    for title, group in groupby(findings.planted, key=lambda finding: finding.incident.title):
+        table.add_row(title, *_incident_cells(list(group)))
     return table
 
 
@@ -140,15 +138,19 @@ def cost_table(title: str, costs: Sequence[Cost]) -> Table:
     return table
 
 
-def _first_planted(result: DemoResult) -> list[Notification]:
-    """Return the page that opened the first planted incident that has one."""
-    firing = {
-        page.attributes.get("dedup_key"): page
-        for page in result.pages
-        if page.attributes.get("status") == "firing"
-    }
-    keys = [finding.incident.dedup_key for finding in result.findings.planted]
-    return [firing[key] for key in keys if key in firing][:1]
+def _incident_cells(found: Sequence[Finding]) -> tuple[str, ...]:
+    """Return the cells of incidents with one title: of a storm the first, and how many more."""
+    first, others = found[0], len(found) - 1
+    key, alert_id = first.incident.dedup_key, first.alert_id[:8]
+    verdicts = Counter(map(_verdict, found))
+    if not others:
+        return key, first.severity, alert_id, _verdict(first)
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    return f"{key} and {others} more", first.severity, f"{alert_id} ...", counts
+
+
+def _verdict(finding: Finding) -> str:
+    return finding.problem or ("with others" if finding.is_held_back else "once")
 
 
 def _figures(line: LedgerLine) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from pipeline.cli.incidents import SPAN, PlantedIncident
@@ -11,9 +12,10 @@ from pipeline.cli.poison import poison_puts
 from pipeline.cli.puts import StreamPut, aggregated, contract_key, plain, user_put, zipped
 from pipeline.cli.shoppers import Simulated
 from pipeline.cli.simulation import Simulation
+from pipeline.cli.storms import storms
 
-MIN_RECORDS: Final = 1300
-"""Fewest user records that hold all metric series, attacks and one poison record of each kind."""
+MIN_RECORDS: Final = 1400
+"""Fewest user records that hold all metrics, attacks, storms and one poison record of each kind."""
 
 _SHARE_ZIPPED = 0.03
 _SHARE_WITHOUT_ID = 0.05
@@ -35,7 +37,7 @@ class Traffic:
 
 
 def make_traffic(*, records: int, seed: int, until: datetime) -> Traffic:
-    """Send a simulation with poison and repetitions.
+    """Send a simulation with storms, poison and repetitions.
 
     Some events travel compressed or without an event id, some customers' clicks as one aggregate
     at the end of their visit, and one record in a hundred is put twice.
@@ -53,9 +55,13 @@ def make_traffic(*, records: int, seed: int, until: datetime) -> Traffic:
         poison += poison_puts(rng, until - rng.uniform(0.001, 1) * SPAN)
     repetitions = int(records * _SHARE_REPEATED)
     poisonous = sum(len(put.user_records) for put in poison)
-    simulation = Simulation(records - poisonous - repetitions, seed, until)
-    puts = _repeat(rng, list(_send(rng, simulation.events())), repetitions)
-    return Traffic(tuple(sorted([*puts, *poison], key=lambda put: put.at)), simulation.incidents)
+    planted = storms(seed, until)
+    stormy = [event for storm in planted for event in storm.events]
+    simulation = Simulation(records - poisonous - repetitions - len(stormy), seed, until)
+    events = chain(simulation.events(), stormy)
+    puts = _repeat(rng, list(_send(rng, events)), repetitions)
+    incidents = (*simulation.incidents, *(storm.incident for storm in planted))
+    return Traffic(tuple(sorted([*puts, *poison], key=lambda put: put.at)), incidents)
 
 
 def _send(rng: random.Random, events: Iterator[Simulated]) -> Iterator[StreamPut]:

@@ -9,7 +9,7 @@ from pipeline.cli.inbox import Notification
 from pipeline.cli.incidents import PlantedIncident
 from pipeline.cli.ledger import LedgerLine
 from pipeline.cli.product import ProductResult
-from pipeline.cli.report import print_report
+from pipeline.cli.report import incident_table, print_report
 from pipeline.cli.result import DemoResult, Effort, Timings
 from pipeline.local.rekognition import Declared
 from pipeline.local.run import FaultCount
@@ -121,3 +121,23 @@ def test_a_bad_run_says_why_and_does_not_praise_itself() -> None:
 
     assert "wrong: CPU of web-7 (static_limit#web-7/cpu_usage): no page" in text
     assert "The ledgers balance" not in text
+
+
+def test_incidents_of_one_title_stand_in_one_row_with_what_became_of_them() -> None:
+    hosts = [
+        PlantedIncident("full disks", f"static_limit#rack-{number}/disk_usage", AT, AT)
+        for number in (1, 2, 3)
+    ]
+    found = tuple(
+        Finding(host, f"{number}123456789abcdef", "high", "", is_held_back=number > 0)
+        for number, host in enumerate(hosts)
+    )
+    console = Console(width=140, record=True, file=io.StringIO())
+
+    console.print(incident_table(Findings(found, ())))
+
+    (row,) = [line for line in console.export_text().splitlines() if "full disks" in line]
+    assert " ".join(row.split()) == (
+        "full disks static_limit#rack-1/disk_usage and 2 more high 01234567 ... "
+        "1 once, 2 with others"
+    )

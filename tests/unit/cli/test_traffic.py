@@ -12,7 +12,7 @@ from pipeline.records import KinesisRecord, unpack, user_records
 UNTIL = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("records", [MIN_RECORDS, 1301, 3000])
+@pytest.mark.parametrize("records", [MIN_RECORDS, 1401, 3000])
 def test_the_traffic_has_as_many_user_records_as_asked_for(records: int) -> None:
     traffic = make_traffic(records=records, seed=7, until=UNTIL)
 
@@ -20,8 +20,8 @@ def test_the_traffic_has_as_many_user_records_as_asked_for(records: int) -> None
 
 
 def test_too_few_records_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 1300 records, not 1299"):
-        make_traffic(records=1299, seed=7, until=UNTIL)
+    with pytest.raises(ValueError, match="at least 1400 records, not 1399"):
+        make_traffic(records=1399, seed=7, until=UNTIL)
 
 
 def test_the_same_seed_gives_the_same_traffic() -> None:
