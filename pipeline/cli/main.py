@@ -17,6 +17,7 @@ from pipeline.cli.redrive import redrive
 from pipeline.cli.replay import replay
 from pipeline.cli.schemas import schemas
 from pipeline.cli.silence import silence
+from pipeline.cli.smoke import smoke
 from pipeline.cli.traffic_command import traffic
 from pipeline.cli.upload import upload
 from pipeline.cli.users_command import users
@@ -45,6 +46,7 @@ main.add_command(redrive)
 main.add_command(replay)
 main.add_command(schemas)
 main.add_command(silence)
+main.add_command(smoke)
 main.add_command(traffic)
 main.add_command(upload)
 main.add_command(users)
