@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from pipeline.cli.analytics_ledger import draw_up_analytics, fire_schedules, read_queries
+from pipeline.cli.artifact_option import artifact_option, built_packages
 from pipeline.cli.costs import Standing, Work, idle_costs, list_prices, put_units, traffic_costs
 from pipeline.cli.demo_progress import DemoProgress
 from pipeline.cli.faults import faults_option
@@ -60,6 +61,7 @@ _SHORT_RETENTION_HOURS = 24
 @click.option("--seed", type=int, default=7, show_default=True, help="Chooses the traffic.")
 @faults_option
 @moderation_option
+@artifact_option
 @template_option
 def demo(
     records: int,
@@ -67,6 +69,8 @@ def demo(
     faults: FaultPlan | None,
     moderation: Declared | None,
     template: Path,
+    *,
+    artifact: bool,
 ) -> None:
     """Run seeded traffic of all sources through the local run and report what came of it.
 
@@ -86,6 +90,7 @@ def demo(
             faults=faults,
             moderation=product.declared,
             settings=_SETTINGS,
+            packages=built_packages(template) if artifact else None,
         ) as run,
     ):
         deploy_s = time.monotonic() - started

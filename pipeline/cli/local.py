@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline.cli.artifact_option import artifact_option, built_packages
 from pipeline.cli.faults import fault_table, faults_option
 from pipeline.cli.inbox import Inbox
 from pipeline.cli.moderation import moderation_option
@@ -18,6 +19,7 @@ from pipeline.cli.producer import PutError
 from pipeline.cli.report import make_console, print_page
 from pipeline.cli.stack import published
 from pipeline.local.endpoint import Endpoint, EndpointError
+from pipeline.local.execution.runtimes import RuntimeUnavailableError
 from pipeline.local.faults import INJECTED, FaultPlan
 from pipeline.local.intrinsics import TemplateError
 from pipeline.local.lambda_service import LambdaSettings
@@ -41,9 +43,15 @@ template_option = click.option(
 @template_option
 @faults_option
 @moderation_option
+@artifact_option
 @click.option("--logs", is_flag=True, help="Show every line that the functions log.")
 def local(
-    template: Path, faults: FaultPlan | None, moderation: Declared | None, *, logs: bool
+    template: Path,
+    faults: FaultPlan | None,
+    moderation: Declared | None,
+    *,
+    artifact: bool,
+    logs: bool,
 ) -> None:
     """Keep the template running on this machine until Ctrl-C, and show the pages as they arrive.
 
@@ -60,6 +68,7 @@ def local(
             faults=faults,
             moderation=moderation,
             settings=LambdaSettings(fires_schedules=True),
+            packages=built_packages(template) if artifact else None,
             logs=logs,
         ) as run,
         published(run, "streamwarden-local"),
@@ -89,6 +98,7 @@ def open_local_run(  # noqa: PLR0913  the docstring says what each is for
     faults: FaultPlan | None = None,
     moderation: Declared | None = None,
     settings: LambdaSettings | None = None,
+    packages: Mapping[str, Path] | None = None,
     logs: bool = False,
 ) -> LocalRun:
     """Return a local run that tells its failures on the console; it is yet to be entered.
@@ -100,9 +110,12 @@ def open_local_run(  # noqa: PLR0913  the docstring says what each is for
         faults: What is to go wrong.
         moderation: What Rekognition answers about unsafe images.
         settings: How the local Lambda differs from the real one; schedules do not fire without it.
+        packages: Built packages to run in place of the sources, by the function's logical id.
         logs: Whether every log line is shown.
     """
     console.print(f"deploying {template}")
+    if packages:
+        console.print("the functions run from their packages, under awslambdaric")
     if faults:
         console.print(f"faults are injected by seed {faults.seed} at rate {faults.rate}")
     return LocalRun(
@@ -114,6 +127,7 @@ def open_local_run(  # noqa: PLR0913  the docstring says what each is for
         settings=settings,
         faults=faults,
         moderation=moderation,
+        packages=packages,
     )
 
 
@@ -152,7 +166,14 @@ def plain_words() -> Iterator[None]:
     """Turn what can go wrong with a run into a message and exit code 1."""
     try:
         yield
-    except (DeployError, EndpointError, PutError, RunError, TemplateError) as error:
+    except (
+        DeployError,
+        EndpointError,
+        PutError,
+        RunError,
+        RuntimeUnavailableError,
+        TemplateError,
+    ) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -4,6 +4,7 @@ import click
 
 from pipeline.cli.alert_hands import ack, resolve
 from pipeline.cli.alerts import alerts
+from pipeline.cli.build import build
 from pipeline.cli.demo import demo
 from pipeline.cli.fire import fire
 from pipeline.cli.flow import flow
@@ -31,6 +32,7 @@ def main() -> None:
 
 
 main.add_command(alerts)
+main.add_command(build)
 alerts.add_command(ack)
 alerts.add_command(resolve)
 main.add_command(demo)

@@ -30,7 +30,7 @@ _REF_IS_ARN: Final = {
 """Types whose `Ref` is an ARN, as policies need it. Source: CloudFormation template reference."""
 
 
-def deploy(
+def deploy(  # noqa: PLR0913  the docstring says what each is for
     template: Path,
     endpoint: Endpoint,
     *,
@@ -38,6 +38,7 @@ def deploy(
     parameters: Mapping[str, str],
     on_progress: Callable[[int, int, str], None] | None = None,
     on_services: Callable[[frozenset[str]], None] | None = None,
+    packages: Mapping[str, Path] | None = None,
 ) -> Deployment:
     """Bring an endpoint to what a template says; a second time changes nothing.
 
@@ -52,6 +53,7 @@ def deploy(
             its logical id.
         on_services: Called before the first resource with the services that the template has
             resources of or whose actions its policies name, by the prefix of those.
+        packages: Code directories in place of the template's, by logical id.
 
     Raises:
         TemplateError: The template is wrong, or asks for what the local run cannot do.
@@ -59,7 +61,8 @@ def deploy(
         EndpointError: The endpoint does not answer.
     """
     translation = translate(template, parameters, region=endpoint.region)
-    stack = _stack(stack_name, endpoint, translation.code_directories)
+    code_directories = {**translation.code_directories, **(packages or {})}
+    stack = _stack(stack_name, endpoint, code_directories)
     resolver = Resolver(translation.template, translation.parameters, _pseudo_parameters(stack))
     resources = _existing_resources(translation.template, resolver)
     if on_services is not None:

@@ -12,6 +12,7 @@ from pipeline.local.deployment import Deployment, EventSourceMapping, Function, 
 from pipeline.local.endpoint import Endpoint
 from pipeline.local.execution.faults import FaultKind, InvocationFaults
 from pipeline.local.execution.outcome import FunctionError, Outcome
+from pipeline.local.execution.runtimes import Runtime
 from pipeline.local.execution.workers import (
     MAX_CONCURRENCY,
     UNRESERVED_CONCURRENCY,
@@ -99,6 +100,7 @@ class LambdaService:
         on_event: Called from several threads.
         settings: The differences from the real Lambda.
         faults: What is to go wrong with invocations.
+        runtime: What the workers run; our own client without it.
         clock: Seconds since the epoch.
     """
 
@@ -112,6 +114,7 @@ class LambdaService:
         on_event: OnEvent,
         settings: LambdaSettings | None = None,
         faults: FaultPlan | None = None,
+        runtime: Runtime | None = None,
         clock: Callable[[], float] = time.time,  # noqa: TID251  the clock is given here
     ) -> None:
         self._deployment = deployment
@@ -136,6 +139,7 @@ class LambdaService:
                 max_concurrency=self._settings.max_concurrency,
                 seed=self._settings.seed,
                 faults=self._faults.get(logical_id),
+                runtime=runtime,
                 clock=clock,
             )
             for logical_id, function in deployment.functions.items()

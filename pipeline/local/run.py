@@ -16,6 +16,7 @@ from pipeline.local.checkpoints import Checkpoints
 from pipeline.local.deploy import deploy
 from pipeline.local.deployment import Deployment
 from pipeline.local.endpoint import Endpoint
+from pipeline.local.execution.runtimes import lambda_runtime
 from pipeline.local.execution.workers import InvocationCounters
 from pipeline.local.faults import FaultPlan
 from pipeline.local.invoke_api import InvokeApi
@@ -76,6 +77,8 @@ class LocalRun:
         faults: What is to go wrong with invocations, and on an own endpoint with calls of AWS;
             an endpoint that is given has a plan of its own.
         moderation: What the local Rekognition answers about unsafe images; nothing without it.
+        packages: Folders of built packages by the function's logical id, to be run by Lambda's own
+            client in place of the template's code directories.
     """
 
     endpoint: Endpoint
@@ -93,6 +96,7 @@ class LocalRun:
         settings: LambdaSettings | None = None,
         faults: FaultPlan | None = None,
         moderation: Declared | None = None,
+        packages: Mapping[str, Path] | None = None,
     ) -> None:
         self.endpoint = endpoint or Endpoint(faults=faults)
         self._template = template
@@ -102,6 +106,7 @@ class LocalRun:
         self._on_event = on_event
         self._settings = settings
         self._faults = faults
+        self._packages = packages
         self.services = OwnServices(self.endpoint, moderation)
         self._exit = ExitStack()
 
@@ -166,7 +171,12 @@ class LocalRun:
             time.sleep(_DRAIN_CHECK_S)
 
     def __enter__(self) -> Self:
-        """Start the endpoint, deploy the template, start the sources."""
+        """Start the endpoint, deploy the template, start the sources.
+
+        Raises:
+            RuntimeUnavailableError: There are packages, and Lambda's client is not installed.
+        """
+        runtime = lambda_runtime(self._directory) if self._packages else None
         with ExitStack() as stack:
             stack.enter_context(_termination_unwinds())
             stack.enter_context(self.endpoint)
@@ -178,6 +188,7 @@ class LocalRun:
                 stack_name=self._stack_name,
                 parameters=self._parameters,
                 on_services=self.services.start,
+                packages=self._packages,
             )
             own = self.endpoint.is_embedded
             self._lambda = LambdaService(
@@ -188,6 +199,7 @@ class LocalRun:
                 on_event=self._on_event,
                 settings=self._settings,
                 faults=self._faults,
+                runtime=runtime,
             )
             stack.callback(self._lambda.close)
             self._lambda.start()

@@ -366,10 +366,10 @@ def test_a_module_that_does_not_import_fails_with_its_trace(start: Start, seen: 
         ),
         (
             # the runtime's own modules are out of a function's reach
-            "runtime_client.main",
+            "worker_log.FunctionLog",
             "",
             "Runtime.ImportModuleError",
-            "Unable to import module 'runtime_client': No module named 'runtime_client'",
+            "Unable to import module 'worker_log': No module named 'worker_log'",
         ),
     ],
 )

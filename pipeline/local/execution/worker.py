@@ -5,17 +5,16 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final, Literal
 
 from pipeline.local.deployment import Function
 from pipeline.local.execution.outcome import FailureKind, FunctionError, Outcome, Success
 from pipeline.local.execution.runtime_api import Invocation, Report, RuntimeApi
+from pipeline.local.execution.runtimes import Runtime, own_runtime
 from pipeline.local.execution.worker_log import FunctionLog, WorkerOutput
 
 INIT_TIMEOUT_S: Final = 10.0
@@ -24,7 +23,6 @@ INIT_TIMEOUT_S: Final = 10.0
 Source: AWS Lambda Developer Guide, "Lambda execution environment lifecycle": init phase.
 """
 
-_CLIENT = Path(__file__).with_name("runtime_client.py")
 _TERMINATION_GRACE_S = 2.0
 
 
@@ -49,17 +47,22 @@ class Worker:
     """
 
     def __init__(
-        self, function: Function, environment: Mapping[str, str], log: FunctionLog
+        self,
+        function: Function,
+        environment: Mapping[str, str],
+        log: FunctionLog,
+        runtime: Runtime | None = None,
     ) -> None:
+        runtime = runtime or own_runtime()
         self._function = function
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
         self._api = RuntimeApi(self._reports)
         self._is_ready = False
         self._is_killed = False
-        self._process = subprocess.Popen(  # noqa: S603  the command is this interpreter and our file
-            [sys.executable, "-u", str(_CLIENT)],
+        self._process = subprocess.Popen(  # noqa: S603  the command is this interpreter and a known module
+            runtime.command(function),
             cwd=function.code_directory,
-            env={**environment, "AWS_LAMBDA_RUNTIME_API": self._api.address},
+            env={**environment, **runtime.environment, "AWS_LAMBDA_RUNTIME_API": self._api.address},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -15,6 +15,7 @@ from typing import Final
 from pipeline.local.deployment import Function
 from pipeline.local.execution.faults import SUSPENSION_S, Fault, FaultKind, InvocationFaults
 from pipeline.local.execution.outcome import FunctionError, Outcome, Success, Throttled
+from pipeline.local.execution.runtimes import Runtime, own_runtime
 from pipeline.local.execution.worker import Interruption, Worker
 from pipeline.local.execution.worker_log import FunctionLog
 
@@ -67,7 +68,8 @@ class FunctionWorkers:
         on_fault: Called with each injected fault that has struck.
         max_concurrency: Bound on the invocations that run at once.
         seed: Seed of the choice among the free slots.
-        faults: What is to go wrong.
+        faults: What is to go wrong; a clock that is off only where the runtime can show one.
+        runtime: What the processes run.
         clock: Seconds since the epoch.
     """
 
@@ -83,6 +85,7 @@ class FunctionWorkers:
         max_concurrency: int = MAX_CONCURRENCY,
         seed: int = 0,
         faults: InvocationFaults | None = None,
+        runtime: Runtime | None = None,
         clock: Callable[[], float] = time.time,  # noqa: TID251  the clock is given here
     ) -> None:
         self.function = function
@@ -93,6 +96,7 @@ class FunctionWorkers:
         self._on_failure = on_failure
         self._on_fault = on_fault
         self._faults = faults
+        self._runtime = runtime or own_runtime()
         self._clock = clock
         self._random = random.Random(f"{seed} {function.logical_id}")  # noqa: S311  routing
         reserved = function.reserved_concurrency
@@ -224,13 +228,14 @@ class FunctionWorkers:
             worker.kill()
         stream = f"[$LATEST]{uuid.uuid4().hex}"
         environment = {**self._environment, "AWS_LAMBDA_LOG_STREAM_NAME": stream}
-        if self._faults:
+        if self._faults and self._runtime.has_clock:
             environment["LOCAL_RUN_CLOCK_SKEW_S"] = str(self._faults.next_skew_s())
             self._faults.struck("skewed clock")
         with self._changed:  # close() either sees the new worker or keeps it from starting
             if self._is_closed:
                 raise ClosedError(self.function.name)
-            worker = self._slots[slot] = Worker(self.function, environment, self._log)
+            worker = Worker(self.function, environment, self._log, self._runtime)
+            self._slots[slot] = worker
         return worker
 
     def _count(self, outcome: Outcome, duration_s: float) -> None:

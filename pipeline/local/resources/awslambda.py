@@ -29,7 +29,6 @@ _NO_MEANING: Final = {
     "VpcConfig": "there is no VPC on a laptop",
 }
 _LOGGING_NO_MEANING: Final = {
-    "LogFormat": "functions log to the terminal",
     "LogGroup": "functions log to the terminal",
     "SystemLogLevel": "the local run writes no platform log",
 }
@@ -65,12 +64,15 @@ def put_function(stack: Stack, logical_id: str, properties: Properties) -> Physi
 
 
 def _log_level(logging: Properties | None) -> dict[str, str]:
-    """Give the variable by which Lambda tells a function its level under advanced logging."""
+    """Give the variables by which Lambda tells its client about advanced logging."""
     if logging is None:
         return {}
     logging.without_meaning(_LOGGING_NO_MEANING)
-    level = logging.take("ApplicationLogLevel")
-    return {"AWS_LAMBDA_LOG_LEVEL": str(level)} if level else {}
+    variables = {
+        "AWS_LAMBDA_LOG_FORMAT": logging.take("LogFormat"),
+        "AWS_LAMBDA_LOG_LEVEL": logging.take("ApplicationLogLevel"),
+    }
+    return {name: str(value) for name, value in variables.items() if value}
 
 
 def _optional_number(properties: Properties, name: str) -> int | None:
