@@ -72,7 +72,8 @@ class ParameterRules:
         return self._rules
 
     def faults(self) -> Sequence[RulesFault]:
-        """Return why the parameter is not followed at present, nothing when it is."""
+        """Return why the parameter is not followed, nothing when it is; asks anew each time."""
+        self._read_at = None
         self.current()
         unread = self._unread if self._failures >= PATIENCE else None
         return [fault for fault in (self._invalid, unread) if fault]

@@ -4,6 +4,7 @@ import click
 
 from pipeline.cli.alert_hands import ack, resolve
 from pipeline.cli.alerts import alerts
+from pipeline.cli.backtest import backtest
 from pipeline.cli.build import build
 from pipeline.cli.demo import demo
 from pipeline.cli.fire import fire
@@ -16,6 +17,7 @@ from pipeline.cli.quarantine import quarantine
 from pipeline.cli.quarantine_replay import replay_
 from pipeline.cli.redrive import redrive
 from pipeline.cli.replay import replay
+from pipeline.cli.rules_command import rules
 from pipeline.cli.schemas import schemas
 from pipeline.cli.silence import silence
 from pipeline.cli.smoke import smoke
@@ -32,6 +34,7 @@ def main() -> None:
 
 
 main.add_command(alerts)
+main.add_command(backtest)
 main.add_command(build)
 alerts.add_command(ack)
 alerts.add_command(resolve)
@@ -46,6 +49,7 @@ main.add_command(quarantine)
 quarantine.add_command(replay_)
 main.add_command(redrive)
 main.add_command(replay)
+main.add_command(rules)
 main.add_command(schemas)
 main.add_command(silence)
 main.add_command(smoke)

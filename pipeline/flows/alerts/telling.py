@@ -283,6 +283,7 @@ def _hidden(alert: Alert, reason: NotificationReason, check_at: datetime) -> Ale
         untold=kept,
         check_at=check_at,
         silenced_count=alert.silenced_count + (kept != alert.untold),
+        staged=False,
     )
 
 

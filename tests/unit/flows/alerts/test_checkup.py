@@ -291,3 +291,24 @@ def test_before_the_first_event_nothing_is_missed() -> None:
     report = pipeline.look(NOON + timedelta(days=1))
 
     assert (report.shards, pipeline.told()) == (0, [])
+
+
+def test_an_invalid_version_of_the_rules_is_told_once_and_cleared_by_one_that_is_valid() -> None:
+    pipeline = Pipeline(rule_faults=[RulesFault("/s/rules", 3, "no such field at `$.x`")])
+
+    pipeline.look(NOON)
+    (fact,) = pipeline.facts
+    told = [pipeline.told()]
+    for faults in ([RulesFault("/s/rules", 3, "the same")], [RulesFault("/s/rules", 4, "y")], []):
+        pipeline.rule_faults = faults
+        pipeline.look(NOON + MINUTE)
+        told.append(pipeline.told())
+
+    assert fact.reasons == ("no such field at `$.x`",)
+    assert fact.labels == {"parameter": "/s/rules", "parameter_version": "3"}
+    assert told == [
+        ["opened high /s/rules:3"],
+        [],
+        ["opened high /s/rules:4", "cleared high /s/rules:3"],
+        ["cleared high /s/rules:4"],
+    ]
