@@ -172,9 +172,8 @@ def _baseline_reasons(
         side = "above" if value > view.expected else "below"
         far = f"{now} is {view.deviations:.3g} standard deviations {side} {_OF[view.predictor]}"
         hours = rule.knobs.block_s * view.stretch / 3600
-        bar = (
-            f"{view.height:.2g} spreads above the largest of {hours:.3g} hours, {view.blocks} seen"
-        )
+        usual_largest = f"the largest of {hours:.3g} hours (learned from {view.blocks})"
+        bar = f"{view.height:.2g} spreads above {usual_largest}"
         return (
             f"{far}, expected {expected}",
             f"{_UNUSUAL[view.sign]}: {bar}",

@@ -117,13 +117,15 @@ def test_the_baseline_fact_says_what_was_expected() -> None:
     assert fact.baseline.n == 200
     assert fact.baseline.mean == pytest.approx(50, abs=0.5)
     assert fact.baseline.stdev == pytest.approx(2.2, abs=0.1)
-    assert fact.expected == "42.77 to 56.68"
-    assert fact.score == pytest.approx(13.1, abs=0.1)
+    assert fact.expected == "43.23 to 56.31"
+    assert fact.score == pytest.approx(13.9, abs=0.1)
     assert fact.reasons == (
-        "80 is 13.1 standard deviations above the usual level, expected 42.77 to 56.68",
-        "the level of the last hour is unusual: "
-        "6.2 spreads above the largest of 12.5 hours, 1 seen",
-        "largest deviation 13.1 standard deviations, 1 point unusual so far",
+        "80 is 13.9 standard deviations above the usual level, expected 43.23 to 56.31",
+        (
+            "further out than usual peaks are: "
+            "5.5 spreads above the largest of 12.5 hours (learned from 0)"
+        ),
+        "largest deviation 13.9 standard deviations, 1 point unusual so far",
     )
 
 
