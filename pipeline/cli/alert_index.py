@@ -110,16 +110,15 @@ def find_alerts(client: "DynamoDBClient", table: str, prefix: str) -> list[Alert
         "id_start = :start AND begins_with(alert_id, :prefix)",
         {":start": prefix[:ID_START_CHARS], ":prefix": prefix},
     )
-    rows = (
-        client.get_item(
-            TableName=table,
-            Key={name: key[name] for name in ("dedup_key", "opened_at")},
-            ConsistentRead=True,
-        ).get("Item")
-        for key in islice(keys, _MAX_WITH_ID)
-    )
-    lines = [to_line(row) for row in rows if row]
+    rows = (_read(client, table, key) for key in islice(keys, _MAX_WITH_ID))
+    lines = [line for line in rows if line]
     return sorted(lines, key=lambda line: line.opened_at, reverse=True)
+
+
+def read_line(client: "DynamoDBClient", table: str, line: AlertLine) -> AlertLine | None:
+    """Read an alert again as it is now, None when its row is gone."""
+    opened_at = timestamp_text(line.opened_at)
+    return _read(client, table, {"dedup_key": {"S": line.dedup_key}, "opened_at": {"S": opened_at}})
 
 
 def firing_alerts(client: "DynamoDBClient", table: str) -> Iterator[AlertLine]:
@@ -183,6 +182,15 @@ def _partitions(wanted: Wanted, until: datetime) -> Iterator[tuple[str, str, str
         first = (wanted.since or until - LOOK_BACK).date()
         for number in range((until.date() - first).days + 1):
             yield BY_DAY, "day", f"{until.date() - timedelta(days=number)}"
+
+
+def _read(client: "DynamoDBClient", table: str, key: Item) -> AlertLine | None:
+    answer = client.get_item(
+        TableName=table,
+        Key={name: key[name] for name in ("dedup_key", "opened_at")},
+        ConsistentRead=True,
+    )
+    return to_line(answer["Item"]) if "Item" in answer else None
 
 
 def _query(

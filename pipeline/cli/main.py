@@ -3,6 +3,7 @@
 import click
 
 from pipeline.cli.alert_hands import ack, resolve
+from pipeline.cli.alert_tail import tail
 from pipeline.cli.alerts import alerts
 from pipeline.cli.backtest import backtest
 from pipeline.cli.build import build
@@ -38,6 +39,7 @@ main.add_command(backtest)
 main.add_command(build)
 alerts.add_command(ack)
 alerts.add_command(resolve)
+alerts.add_command(tail)
 main.add_command(demo)
 main.add_command(fire)
 main.add_command(flow)

@@ -91,6 +91,14 @@ def test_an_alert_is_taken_over_and_found_by_its_rule_and_subject() -> None:
 
 
 @pytest.mark.usefixtures("run")
+def test_the_tail_begins_with_what_fires() -> None:
+    result = _command("alerts", "tail", "--for", "1s", "--every", "0.5", "--rule", "static_limit")
+
+    assert result.exit_code == 0, result.output
+    assert "firing            high" in result.stdout
+
+
+@pytest.mark.usefixtures("run")
 def test_a_silence_tells_what_it_would_have_hidden_and_is_removed() -> None:
     why = ("--for", "2h", "--reason", "disk is being grown", "--owner", "ada")
 
