@@ -12,12 +12,15 @@ ALARMS = model.resources("AWS::CloudWatch::Alarm")
 DEAD_MEN = {"AnalyticsIsSilentAlarm", "DeadManAlarm"}
 """Alarms that a metric's absence sets off."""
 
+PAST_THE_PAGES = {"DeadManAlarm", "OnCallTopicFailsAlarm"}
+"""Alarms that OnCallTopic could not deliver."""
+
 
 @pytest.mark.parametrize("name", ALARMS)
 def test_an_alarm_reaches_the_on_call_engineer(name: str) -> None:
     alarm = ALARMS[name]
 
-    topic = "DeadManTopic" if name == "DeadManAlarm" else "OnCallTopic"
+    topic = "DeadManTopic" if name in PAST_THE_PAGES else "OnCallTopic"
     assert alarm["AlarmActions"] == [{"Ref": topic}]
     missing = "breaching" if name in DEAD_MEN else "notBreaching"
     assert alarm["TreatMissingData"] == missing
@@ -35,11 +38,14 @@ def test_an_alarm_watches_a_resource_of_the_stack(name: str) -> None:
         "FunctionName": "AWS::Lambda::Function",
         "EventSourceMappingUUID": "AWS::Lambda::EventSourceMapping",
         "QueueName": "AWS::SQS::Queue",
+        "StreamName": "AWS::Kinesis::Stream",
+        "TopicName": "AWS::SNS::Topic",
     }
 
-    (dimension,) = ALARMS[name]["Dimensions"]
+    for metric in _metrics(ALARMS[name]):
+        (dimension,) = metric["Dimensions"]
 
-    assert _watched(dimension["Value"]) in model.resources(kinds[dimension["Name"]])
+        assert _watched(dimension["Value"]) in model.resources(kinds[dimension["Name"]])
 
 
 def test_the_dead_man_shares_no_topic_and_no_key_with_the_pages() -> None:
@@ -70,36 +76,77 @@ def test_every_alarm_has_a_section_in_the_runbook_and_every_section_an_alarm() -
         alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
         for alarm in ALARMS.values()
     ]
+    described = {
+        heading: [name for name in names if _is_under(name, heading)] for heading, _ in sections
+    }
 
-    assert sorted(name for name, _ in sections) == sorted(names)
+    assert sorted(name for found in described.values() for name in found) == sorted(names)
+    assert [heading for heading, found in described.items() if not found] == []
     for part in ("**What it means.**", "**How to check.**", "**What to do.**"):
         assert [name for name, section in sections if part not in section] == []
 
 
-def test_each_mapping_is_watched_for_standstill_and_for_giving_up() -> None:
-    watched = sorted(
-        (alarm["MetricName"], _watched(alarm["Dimensions"][0]["Value"]))
-        for name, alarm in ALARMS.items()
-        if name not in DEAD_MEN
-    )
+def test_each_function_is_watched_for_failures_throttles_and_slowness() -> None:
+    assert watchers("Errors") == watchers("Throttles") == sorted(model.functions())
+    assert watchers("Duration") == sorted(model.functions())
 
-    assert watched == [
-        ("ApproximateAgeOfOldestMessage", "OnboardingQueue"),
-        ("ApproximateAgeOfOldestMessage", "ThumbnailQueue"),
-        ("ApproximateNumberOfMessagesVisible", "AlertsDeadLetterQueue"),
-        ("ApproximateNumberOfMessagesVisible", "AnalyticsDeadLetterQueue"),
-        ("ApproximateNumberOfMessagesVisible", "OnboardingDeadLetterQueue"),
-        ("ApproximateNumberOfMessagesVisible", "ThumbnailDeadLetterQueue"),
-        ("ApproximateNumberOfMessagesVisible", "UploadsDeadLetterQueue"),
-        ("AsyncEventAge", "S3UploadsFunction"),
-        ("AsyncEventAge", "ScheduleAlertsFunction"),
-        ("IteratorAge", "DynamodbAlertsFunction"),
-        ("IteratorAge", "DynamodbUsersFunction"),
-        ("IteratorAge", "KinesisEventsFunction"),
-        ("OnFailureDestinationDeliveredEventCount", "DynamodbAlertsFunctionAnomalies"),
-        ("OnFailureDestinationDeliveredEventCount", "DynamodbUsersFunctionChanges"),
-        ("OnFailureDestinationDeliveredEventCount", "KinesisEventsFunctionRecords"),
+
+def test_a_rate_of_failures_divides_by_the_invocations_of_the_same_function() -> None:
+    assert watchers("Invocations") == watchers("Errors")
+    for name, alarm in ALARMS.items():
+        if "Metrics" in alarm:
+            assert len({str(metric["Dimensions"]) for metric in _metrics(alarm)}) == 1, name
+
+
+@pytest.mark.parametrize("function", sorted(model.functions()))
+def test_a_function_is_called_slow_at_four_fifths_of_its_timeout(function: str) -> None:
+    alarm = ALARMS[f"{function.removesuffix('Function')}SlowAlarm"]
+
+    assert alarm["ExtendedStatistic"] == "p99"
+    assert alarm["Threshold"] == 800 * model.functions()[function]["Timeout"]
+
+
+def test_each_dead_letter_queue_is_watched_for_its_depth_and_each_other_one_for_its_age() -> None:
+    queues = model.resources("AWS::SQS::Queue")
+    set_aside = sorted(name for name in queues if name.endswith("DeadLetterQueue"))
+
+    assert watchers("ApproximateNumberOfMessagesVisible") == set_aside
+    assert watchers("ApproximateAgeOfOldestMessage") == sorted(queues.keys() - set(set_aside))
+
+
+def test_each_stream_is_watched_for_standstill_for_giving_up_and_for_its_limits() -> None:
+    streams = {"DynamodbAlertsFunction", "DynamodbUsersFunction", "KinesisEventsFunction"}
+
+    assert watchers("IteratorAge") == sorted(streams)
+    assert watchers("OnFailureDestinationDeliveredEventCount") == [
+        "DynamodbAlertsFunctionAnomalies",
+        "DynamodbUsersFunctionChanges",
+        "KinesisEventsFunctionRecords",
     ]
+    assert watchers("WriteProvisionedThroughputExceeded") == ["EventStream"]
+    assert watchers("ReadProvisionedThroughputExceeded") == ["EventStream"]
+
+
+def test_each_topic_is_watched_for_what_it_could_not_deliver() -> None:
+    assert watchers("NumberOfNotificationsFailed") == sorted(model.resources("AWS::SNS::Topic"))
+
+
+def test_asynchronous_functions_are_watched_for_events_that_wait() -> None:
+    assert watchers("AsyncEventAge") == ["S3UploadsFunction", "ScheduleAlertsFunction"]
+
+
+@pytest.mark.parametrize("name", sorted(model.resources("AWS::Scheduler::Schedule")))
+def test_each_schedule_sets_aside_into_a_queue_with_an_alarm_and_has_a_dead_man(name: str) -> None:
+    target = model.resources("AWS::Scheduler::Schedule")[name]["Target"]
+    dead_men = {
+        "ScheduleAlertsFunction": "DeadManAlarm",
+        "ScheduleAnalyticsFunction": "AnalyticsIsSilentAlarm",
+    }
+
+    queue = _watched(target["DeadLetterConfig"]["Arn"])
+
+    assert queue in watchers("ApproximateNumberOfMessagesVisible")
+    assert dead_men[_watched(target["Arn"])] in ALARMS
 
 
 def test_a_dead_mans_switch_watches_a_metric_that_its_consumer_emits() -> None:
@@ -112,6 +159,29 @@ def test_a_dead_mans_switch_watches_a_metric_that_its_consumer_emits() -> None:
     assert Metric.FIGURES_STORED.services == (dimensions["service"],)
     assert dimensions["environment"] == {"Ref": "Environment"}
     assert (alarm["Period"], alarm["DatapointsToAlarm"]) == (3600, 26)
+
+
+def watchers(metric_name: str) -> list[str]:
+    """Return the logical ids of what alarms on a metric watch, one for each alarm."""
+    return sorted(
+        _watched(metric["Dimensions"][0]["Value"])
+        for name, alarm in ALARMS.items()
+        if name not in DEAD_MEN
+        for metric in _metrics(alarm)
+        if metric["MetricName"] == metric_name
+    )
+
+
+def _metrics(alarm: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the metric of an alarm, or those that its expression is made of."""
+    if "Metrics" not in alarm:
+        return [alarm]
+    return [part["MetricStat"]["Metric"] for part in alarm["Metrics"] if "MetricStat" in part]
+
+
+def _is_under(name: str, heading: str) -> bool:
+    """Tell whether a heading is that of an alarm; FUNCTION and TOPIC stand for any of them."""
+    return bool(re.fullmatch(re.sub("FUNCTION|TOPIC", "[a-z0-9-]+", heading), name))
 
 
 def _watched(value: dict[str, Any]) -> str:
