@@ -84,14 +84,18 @@ def reading(stack_name: str | None) -> Iterator[Stack]:
     """Find the stack and turn errors of AWS inside the block into plain words.
 
     Args:
-        stack_name: A stack on AWS, None for the local run of this directory.
+        stack_name: A stack on AWS, None for the local run of this directory; its own name, which
+            stands in the commands that pages hand over, means the local run as well.
 
     Raises:
         StackError: There is no such stack, or the block met an error of AWS.
     """
     where = f"stack {stack_name}" if stack_name else f"the local run of {STACK_FILE}"
     try:
-        yield _stack_on_aws(stack_name) if stack_name else _local_stack()
+        if not stack_name or stack_name == _published_name():
+            yield _local_stack()
+        else:
+            yield _stack_on_aws(stack_name)
     except EndpointConnectionError as error:
         hint = "" if stack_name else "; is `streamwarden local` still up?"
         raise StackError(f"cannot read {where}: {error}{hint}") from error
@@ -135,6 +139,16 @@ def _published_text() -> str | None:
         return STACK_FILE.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
+
+
+def _published_name() -> str | None:
+    text = _published_text()
+    try:
+        document = json.loads(text) if text else None
+    except ValueError:
+        return None  # whoever means the local run is told that its file is damaged
+    name = document.get("stack") if isinstance(document, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _local_stack() -> Stack:

@@ -47,6 +47,13 @@ def test_a_local_run_is_found_while_it_is_published(run: LocalRun) -> None:
     assert found == ("streamwarden-local", "http://127.0.0.1:9", "us-east-1", "lake")
 
 
+def test_the_name_of_the_local_run_means_it_as_in_the_commands_of_its_pages(run: LocalRun) -> None:
+    with published(run, "streamwarden-local"), reading("streamwarden-local") as stack:
+        found = stack.place
+
+    assert found == "http://127.0.0.1:9"
+
+
 def test_nothing_is_left_when_the_run_ends(run: LocalRun, directory: Path) -> None:
     with published(run, "streamwarden-local"):
         pass
