@@ -6,7 +6,11 @@ from typing import Any, Final
 
 import click
 import msgspec
+from msgspec import UNSET
 
+from pipeline.cli.lake_events import LakeEvent
+from pipeline.cli.rule_examples import outcomes
+from pipeline.cli.rule_explaining import explain
 from pipeline.cli.rule_files import (
     Chosen,
     from_file,
@@ -27,6 +31,9 @@ from pipeline.detection.overrides import (
 )
 from pipeline.detection.rule import Rule
 from pipeline.detection.rules import StaticLimit
+from pipeline.errors import InvalidRecordError
+from pipeline.events import decode
+from pipeline.flows.alerts.texts import clean
 
 _TOLD_APART: Final = frozenset(
     {
@@ -34,6 +41,7 @@ _TOLD_APART: Final = frozenset(
         *("severity", "component", "knobs", "limits", "public_domains"),
     }
 )
+_MAX_REASON_CHARS: Final = 400
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -66,6 +74,60 @@ def list_(stack_name: str | None, rules_file: Path | None, *, as_json: bool) -> 
     )
     lines = [line for rule in chosen.rules.all() for line in _lines(rule, chosen)]
     print_table(table(f"Rules: {chosen.origin}", columns, lines))
+
+
+@rules.command()
+@click.argument("rule_ids", metavar="[RULE]...", nargs=-1)
+@stack_option
+@rules_option
+@_json_option
+def test(
+    rule_ids: tuple[str, ...], stack_name: str | None, rules_file: Path | None, *, as_json: bool
+) -> None:
+    """Run the examples of every RULE, or of all, under the rules in force or changed by --rules.
+
+    Exit code 0: all as the examples say; 1: some are not, or the file cannot be used; 2: wrong
+    usage; 3: the stack cannot be read.
+    """
+    chosen = from_file(rules_file) if rules_file else in_force(stack_name)
+    known = [rule.id for rule in chosen.rules.all()]
+    for rule_id in rule_ids:
+        if rule_id not in known:
+            raise click.UsageError(f"no rule {rule_id}: see streamwarden rules list")
+    ran = [one for rule_id in rule_ids or known for one in outcomes(rule_id, chosen.rules)]
+    unmet = [one for one in ran if not one.is_met]
+    if as_json:
+        print_json([{**one._asdict(), "is_met": one.is_met} for one in ran])
+    else:
+        for one in unmet:
+            wanted, found = (", ".join(edges) or "nothing" for edges in (one.expected, one.found))
+            click.echo(f"{one.rule_id}: {one.example}: {wanted} expected, {found} found")
+        click.echo(f"{len(ran):,} examples, {len(unmet):,} of them not met; rules: {chosen.origin}")
+    if unmet:
+        raise SystemExit(EXIT_NOTHING)
+
+
+@rules.command("explain")
+@click.argument("event")
+@stack_option
+@rules_option
+@_json_option
+def explain_(event: str, stack_name: str | None, rules_file: Path | None, *, as_json: bool) -> None:
+    """Tell what each rule of the stream says of EVENT, JSON or @FILE, and why the others do not.
+
+    The event is taken to be the first of its subject, so rules that need a past say what they take.
+
+    Exit code 0: told; 1: the event breaks the contract, or the file cannot be used; 2: wrong usage;
+    3: the stack cannot be read.
+    """
+    chosen = from_file(rules_file) if rules_file else in_force(stack_name)
+    verdicts = explain(_given(event), chosen.rules)
+    if as_json:
+        print_json([one._asdict() for one in verdicts])
+        return
+    columns = (Column("rule"), Column("says"), Column("because", is_whole=False))
+    lines = [(one.rule_id, one.verdict, clean(one.reason, _MAX_REASON_CHARS)) for one in verdicts]
+    print_table(table(f"As the first event of its subject; rules: {chosen.origin}", columns, lines))
 
 
 @rules.command("set")
@@ -124,6 +186,18 @@ def clear(stack_name: str | None, *, yes: bool) -> None:
         _confirm(f"Delete {stack.output('RulesParameterName')} of {stack.place}?", yes=yes)
         stack.client("ssm").delete_parameter(Name=stack.output("RulesParameterName"))
     click.echo("cleared; functions follow within a minute")
+
+
+def _given(event: str) -> LakeEvent:
+    try:
+        text = Path(event[1:]).read_bytes() if event.startswith("@") else event.encode()
+        decoded = decode(text.strip())
+    except OSError as error:
+        raise click.UsageError(f"{event[1:]} cannot be read: {error.strerror}") from error
+    except InvalidRecordError as error:
+        raise click.ClickException(f"{error.reason} (at {error.path})") from error
+    event_id = "event" if decoded.event_id is UNSET else decoded.event_id
+    return LakeEvent("event", 0, decoded.timestamp, event_id, decoded, text)
 
 
 def _confirm(question: str, *, yes: bool) -> None:

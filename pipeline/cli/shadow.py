@@ -12,7 +12,8 @@ from typing import Any
 
 from pipeline.cli.lake_events import LakeEvent
 from pipeline.detection.anomaly import Anomaly
-from pipeline.detection.detector import detectors
+from pipeline.detection.detector import detectors, pooled_detectors
+from pipeline.detection.pooled import PoolKey  # noqa: TC001  beside the other types
 from pipeline.detection.rules import Rules
 from pipeline.flows.alerts.alert import Alert, transition
 from pipeline.flows.alerts.telling import heard
@@ -21,11 +22,17 @@ from pipeline.flows.alerts.telling import heard
 class Detection:
     """Folds events as the consumer of the stream does: one state per shard, detector and subject.
 
-    `defects` counts the events that broke a fold, by error; the consumer sets such ones aside.
+    Pools, which all shards share, are as of the event before; in the consumer they are as of the
+    batch before. `defects` counts the events that broke a fold, by detector and error; the consumer
+    sets such ones aside.
     """
 
     def __init__(self, rules: Rules) -> None:
         self._detectors = [(f"{one.name}#{one.version}", one) for one in detectors(rules)]
+        pooled = pooled_detectors(rules)
+        self._pooled = [(f"{one.name}#{one.version}", one) for one in pooled]
+        self._pools = {pool.name: pool for one in pooled for pool in one.pools}
+        self._totals: dict[PoolKey, Any] = {}
         self._states: dict[tuple[str, str, str], Any] = {}
         self.defects: Counter[str] = Counter()
         self.events = 0
@@ -54,6 +61,19 @@ class Detection:
             before = detector.initial() if state is None else state
             changed[key], found = detector.fold(before, item.event, item.event_id)
             facts.extend(found)
+        for name, one in self._pooled:
+            subject = one.subject(item.event)
+            if subject is None:
+                continue
+            for pool in one.pooled(item.event):
+                self._totals.setdefault(pool, self._pools[pool.pool].initial())
+            key = (item.shard_id, name, subject)
+            before = self._states[key] if key in self._states else one.initial()
+            outcome = one.fold(before, item.event, item.event_id, self._totals)
+            changed[key] = outcome.state
+            facts.extend(outcome.anomalies)
+            for pool, what in outcome.additions:
+                self._totals[pool] = self._pools[pool.pool].add(self._totals[pool], what)
         return changed, facts
 
 
