@@ -54,7 +54,9 @@ def kept(distribution: Distribution, services: Collection[str]) -> Iterator[tupl
         data = _SERVICE_DATA.match(path)
         if data and (data[1] not in services or data[2] != newest[data[1]]):
             continue
-        if path.startswith("botocore/data/") and path.endswith(".json.gz"):
+        if path == "botocore/data/endpoints.json":
+            yield path, _endpoints_of(read(), services)
+        elif path.startswith("botocore/data/") and path.endswith(".json.gz"):
             yield path.removesuffix(".gz"), _plain_model(read())
         else:
             yield path, read()
@@ -65,6 +67,18 @@ def _newest_models(distribution: Distribution) -> dict[str, str]:
         (match[1], match[2]) for path in distribution.files if (match := _SERVICE_DATA.match(path))
     )
     return dict(found)
+
+
+def _endpoints_of(content: bytes, services: Collection[str]) -> bytes:
+    """Keep the endpoints of some services: every first client parses the whole list.
+
+    Regions and the pattern of all other endpoints stay as they are.
+    """
+    document = json.loads(content)
+    for partition in document["partitions"]:
+        listed = partition["services"]
+        partition["services"] = {name: listed[name] for name in listed if name in services}
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _plain_model(packed: bytes) -> bytes:

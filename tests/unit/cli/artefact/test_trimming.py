@@ -21,7 +21,9 @@ def test_of_botocore_only_the_models_of_used_services_go_along_newest_and_withou
         "botocore",
         **{
             "botocore/client.py": b"",
-            "botocore/data/endpoints.json": b"{}",
+            "botocore/data/endpoints.json": (
+                b'{"partitions": [{"regions": {"r": {}}, "services": {"s3": {}, "ec2": {}}}]}'
+            ),
             "botocore/data/s3/2006-03-01/service-2.json.gz": packed,
             "botocore/data/s3/2006-03-01/examples-1.json": b"{}",
             "botocore/data/s3/2005-01-01/service-2.json.gz": packed,
@@ -33,7 +35,9 @@ def test_of_botocore_only_the_models_of_used_services_go_along_newest_and_withou
 
     assert files == {
         "botocore/client.py": b"",
-        "botocore/data/endpoints.json": b"{}",
+        "botocore/data/endpoints.json": (
+            b'{"partitions":[{"regions":{"r":{}},"services":{"s3":{}}}]}'
+        ),
         "botocore/data/s3/2006-03-01/service-2.json": (
             b'{"documentation":"","shapes":{"Page":{"members":'
             b'{"documentation":{"shape":"Text","documentation":""}}}}}'
