@@ -231,6 +231,15 @@ def test_schedules_fire_as_the_design_says(
     }
 
 
+@pytest.mark.parametrize("name", sorted(model.resources("AWS::Scheduler::Schedule")))
+def test_a_schedules_name_begins_with_the_stacks_so_that_two_stacks_fit_an_account(
+    name: str,
+) -> None:
+    schedule = model.resources("AWS::Scheduler::Schedule")[name]
+
+    assert schedule["Name"]["Fn::Sub"].startswith("${AWS::StackName}-")
+
+
 def test_ends_of_queries_of_the_own_workgroup_are_delivered() -> None:
     rule = model.resources("AWS::Events::Rule")["AthenaAnalyticsFunctionQueryEnds"]
 
