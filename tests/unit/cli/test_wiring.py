@@ -60,8 +60,8 @@ def test_the_alert_function_of_the_template_is_wired_as_its_role_says() -> None:
         ),
     )
     assert wiring.subscriptions == (
-        Subscription("DeadManEmailSubscription", "DeadManTopic", "email", "HasDeadManEmail"),
         Subscription("OnCallEmailSubscription", "OnCallTopic", "email", "HasOnCallEmail"),
+        Subscription("DeadManEmailSubscription", "DeadManTopic", "email", "HasDeadManEmail"),
     )
 
 
