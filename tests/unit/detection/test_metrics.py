@@ -30,7 +30,7 @@ def patient() -> MetricDetector:
     return MetricDetector.under(msgspec.structs.replace(rules, static_limit=static_limit))
 
 
-def test_the_pipeline_has_five_detectors() -> None:
+def test_the_pipeline_has_six_detectors() -> None:
     found = detectors(default_rules())
 
     assert [(detector.name, detector.version) for detector in found] == [
@@ -39,6 +39,7 @@ def test_the_pipeline_has_five_detectors() -> None:
         ("travel", 1),
         ("login_user", 1),
         ("login_address", 1),
+        ("page_test", 1),
     ]
 
 
