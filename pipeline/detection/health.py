@@ -13,15 +13,25 @@ from pipeline.detection.record_tally import RecordTally
 
 
 def record_defects(
-    rules: HealthRules, shard_id: str, arrived_at: float, count: int, reason: str
+    rules: HealthRules,
+    shard_id: str,
+    arrived_at: float,
+    count: int,
+    reason: str,
+    detector: str = "",
 ) -> Anomaly:
-    """Report records that an unknown bug sent to quarantine, `count` of them in one batch."""
+    """Report records that an unknown bug sent to quarantine, `count` of them in one batch.
+
+    A bug in a detector is a subject of its own, so that two broken ones do not hide each other.
+    """
+    subject = f"{shard_id}:{detector}" if detector else shard_id
+    by = f" in the detector {detector}" if detector else ""
     return _health(
         rules.pipeline_record_defect,
-        shard_id=shard_id,
+        shard_id=subject,
         arrived_at=arrived_at,
         observed=count,
-        title=f"A defect sent records of {shard_id} to quarantine",
+        title=f"A defect{by} sent records of {shard_id} to quarantine",
         reasons=(reason,),
     )
 

@@ -123,7 +123,7 @@ def _walk(value: object, path: str) -> Iterator[tuple[str, object]]:
     elif path == "static_limit.limits" and isinstance(value, list | tuple):
         for part in value:
             yield from _walk(part, f"{path}.{part['metric']}")
-    elif value not in (None, [], ()):  # a table of options says nothing about those that it leaves out
+    elif value not in (None, [], ()):  # an option that is left out says nothing
         yield path, value
 
 

@@ -335,13 +335,19 @@ class EventFlow:
         refused: Sequence[Refused],
         tally: RecordTally,
     ) -> list[Anomaly]:
-        """Return at most one fact per kind of trouble in the batch."""
+        """Return at most one fact per kind of trouble in the batch, of defects one per detector."""
         rules, shard_id, arrived_at = self._health_rules, records[0].shard_id, records[0].arrived_at
         facts = []
-        defects = [item for item in refused if item.is_defect]
-        if defects:
-            reason = f"{defects[0].user_record.record_id}: {defects[0].reason}"
-            facts.append(health.record_defects(rules, shard_id, arrived_at, len(defects), reason))
+        defects: dict[str, list[Refused]] = {}
+        for item in refused:
+            if item.is_defect:
+                defects.setdefault(item.detector, []).append(item)
+        for detector, items in defects.items():
+            reason = f"{items[0].user_record.record_id}: {items[0].reason}"
+            count = len(items)
+            facts.append(
+                health.record_defects(rules, shard_id, arrived_at, count, reason, detector)
+            )
         if refused:
             reason = (
                 f"{refused[0].user_record.record_id}: {refused[0].reason} (at {refused[0].path})"

@@ -220,6 +220,8 @@ class _Subject(NamedTuple):
 
 
 def _defect(item: Accepted, error: Exception) -> Refused:
-    where = error.__notes__[-1] if getattr(error, "__notes__", None) else "the flow"
-    reason = f"defect in detection by {where}: {type(error).__name__}: {error}"
-    return Refused(item.record, item.user_record, reason, "$", is_defect=True)
+    detector = error.__notes__[-1] if getattr(error, "__notes__", None) else ""
+    reason = f"defect in detection by {detector or 'the flow'}: {type(error).__name__}: {error}"
+    return Refused(
+        item.record, item.user_record, reason, "$", is_defect=True, detector=detector.split("#")[0]
+    )

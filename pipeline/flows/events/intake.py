@@ -25,13 +25,17 @@ class Accepted(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A user record, or a whole Kinesis record, that goes to quarantine untouched."""
+    """A user record, or a whole Kinesis record, that goes to quarantine untouched.
+
+    `is_defect` says that a bug refused it, `detector` which one had it, if it was a detector's.
+    """
 
     record: KinesisRecord
     user_record: UserRecord
     reason: str
     path: str
     is_defect: bool = False
+    detector: str = ""
 
 
 @dataclass(slots=True)

@@ -104,6 +104,16 @@ def test_batches_with_the_same_trouble_within_an_hour_tell_one_fact() -> None:
     assert next_hour.fact_key != DEFECT.fact_key
 
 
+def test_two_broken_detectors_of_a_shard_are_two_alerts() -> None:
+    facts = [
+        health.record_defects(RULES, "shard-0", ARRIVAL, 1, "why", detector)
+        for detector in ("metric", "travel", "")
+    ]
+
+    assert [fact.subject for fact in facts] == ["shard-0:metric", "shard-0:travel", "shard-0"]
+    assert facts[0].title == "A defect in the detector metric sent records of shard-0 to quarantine"
+
+
 def test_a_fact_leads_to_its_record() -> None:
     assert POISON.title == "A record of shard-0 took the function down 2 times"
     assert POISON.reasons == (

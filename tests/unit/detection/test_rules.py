@@ -132,6 +132,7 @@ def test_the_texts_of_every_rule_are_found_by_its_id() -> None:
         "pipeline_silent_source",
         "pipeline_behind",
         "pipeline_dead_letters",
+        "pipeline_rules_invalid",
     ]
     assert texts["pipeline_stray_key"].runbook == "Stray key"
 
