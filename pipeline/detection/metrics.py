@@ -128,6 +128,9 @@ class MetricDetector:
         alarms, quiet_until, usual = state.alarms, state.quiet_until, state.usual
         if alarms:
             alarms *= exp((state.at - at) / (rule.habit_s * view.stretch))
+        if state.beyond.opened_at is not None:
+            # What the limit has told leaves the series shifted for a while after its end.
+            quiet_until = max(quiet_until, at + rule.quiet_s * view.stretch)
         height = view.height - rule.habit * alarms
         after, edge, score = before, None, 0.0
         if before.opened_at is not None:
