@@ -60,6 +60,7 @@ bench: $(VENV)/dev.stamp ## run the benchmarks: decoding, event sources, event f
 	@$(BIN)/python -m benchmarks.event_sources
 	@$(BIN)/python -W ignore::UserWarning -m benchmarks.event_flow $(ARGS)
 	@$(BIN)/python -m benchmarks.thumbnails
+	@$(BIN)/python -m benchmarks.cold_start
 
 bench-detection: $(VENV)/dev.stamp ## score the detectors beside published ones: metrics and fraud
 	@$(BIN)/python -m benchmarks.nab $(if $(DATA),--data $(DATA))

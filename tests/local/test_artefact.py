@@ -13,6 +13,12 @@ from pipeline.cli.artefact.budgets import overspent
 from pipeline.cli.artefact.cold_start import can_start, start_code
 from pipeline.cli.artefact.distributions import architecture_here, installed
 from pipeline.cli.artefact.package import Package, Packer, write
+from pipeline.local.deployment import Function
+from pipeline.local.execution.outcome import FunctionError
+from pipeline.local.execution.runtimes import lambda_runtime
+from pipeline.local.execution.worker import Worker
+from pipeline.local.execution.worker_log import FunctionLog
+from pipeline.local.execution.workers import worker_environment
 from pipeline.local.run import LocalRun, RunEvent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,3 +143,18 @@ def test_lambdas_own_client_runs_a_package_from_event_to_row(
     assert failures == []
     log = (tmp_path / "logs").glob("*KinesisEvents*.log")
     assert "batch processed" in "".join(path.read_text() for path in log)
+
+
+def test_lambdas_client_finds_no_library_of_this_interpreter(tmp_path: Path) -> None:
+    (tmp_path / "lonely.py").write_text("import boto3\n")
+    function = Function("F", "f", "arn:f", "lonely.handler", tmp_path, {}, 60, 128, "arn:role")
+    environment = worker_environment(function, {}) | {"AWS_LAMBDA_LOG_STREAM_NAME": "s"}
+    log = FunctionLog(tmp_path / "f.log", lambda line: None)  # noqa: ARG005  nobody listens
+    worker = Worker(function, environment, log, lambda_runtime(tmp_path))
+
+    failed = worker.invoke("request", b"{}", "Root=1", lambda: 0.0)
+
+    worker.close()
+    log.close()
+    assert isinstance(failed, FunctionError)
+    assert failed.message == "Unable to import module 'lonely': No module named 'boto3'"
