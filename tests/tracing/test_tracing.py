@@ -119,6 +119,7 @@ def test_the_calls_of_the_write_threads_are_children_of_the_flush(daemon: Daemon
         ("flush", "BatchWriteItem"): 3 + 3,  # sixty rows, sixty states
         ("flush", "PutObject"): 2,  # the lake, quarantine
         ("invocation", "PutItem"): 1,  # the cursor
+        ("invocation", "GetParameter"): 1,  # the rules, once a minute
     }
 
 
@@ -128,8 +129,8 @@ def test_a_thread_of_the_pool_takes_nothing_of_one_invocation_into_the_next(
     run(daemon, SAMPLED, NOT_SAMPLED, SECOND)
 
     traces = Counter(subsegment["trace_id"] for subsegment in daemon.subsegments())
-    assert traces[TRACE] == 16
-    assert traces[SECOND_TRACE] == 14  # the shard's parents are known; one read, beside the cursor
+    assert traces[TRACE] == 17
+    assert traces[SECOND_TRACE] == 14  # no rules, no parents, and one read, beside the cursor
     assert set(traces) == {TRACE, SECOND_TRACE}
 
 
