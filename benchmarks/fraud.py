@@ -25,8 +25,8 @@ import msgspec
 
 from benchmarks.fraud_simulator import DAY_S, Payment, Size, payments
 from pipeline.detection import fraud_score, merchant, tally
-from pipeline.detection.card import CardState
-from pipeline.detection.fraud_score import Change, Habits
+from pipeline.detection.card import CardState, evidence
+from pipeline.detection.fraud_score import Change, Habits, Judged
 from pipeline.detection.merchant import Merchant
 from pipeline.detection.tally import Tally
 from pipeline.detection.windows import mark
@@ -71,10 +71,12 @@ class Scorer:
         amount = transaction["amount"] / LIMIT
         card = self.cards.get(customer, _NO_CARD)
         shop_state = self.merchants.get(shop, _NO_MERCHANT)
-        found = fraud_score.score(card, day, amount, self.tally, shop_state, self._habits)
-        number = mark(str(transaction_id))
+        change = fraud_score.pay(card, mark(str(transaction_id)), day, amount)
+        code = evidence(card, day, amount) if change is None else change.seen[0].code
+        judged = Judged(day, amount, code)
+        found = fraud_score.score(card, judged, self.tally, shop_state, self._habits)
         self._paid[transaction_id] = (customer, shop, day)
-        self._take(fraud_score.pay(card, number, day, amount), customer, shop)
+        self._take(change, customer, shop)
         if found.whole < fraud_score.WORTH_WORDS:
             return found.whole, ()
         return found.whole, fraud_score.reasons(found, card, amount, shop_state, day)

@@ -4,6 +4,7 @@ Nothing here depends on other cards or on what was learned, so a card's state is
 fast reports travel. A payment's evidence is a few bits that later count what its report teaches.
 """
 
+from bisect import bisect_left, bisect_right
 from math import exp, log, log2
 from typing import Final, NamedTuple
 
@@ -44,7 +45,7 @@ _BINS_PER_OCTAVE: Final = 6
 _LIMIT_BIN: Final = 55
 
 
-class CardState(msgspec.Struct, frozen=True, array_like=True):
+class CardState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is kept of one card.
 
     `weight` payments with `sum` in all make up the usual amount, in limits of their currencies.
@@ -84,7 +85,10 @@ def evidence(state: CardState, day: int, amount: float) -> int:
     age = day - state.accused_day
     suspicion = 2 if age <= _FRESH_DAYS else 1 if age <= _STALE_DAYS else 0
     size = int(_LIMIT_BIN + _BINS_PER_OCTAVE * log2(amount)) if amount > AMOUNT_FLOOR else 0
-    size = max(0, min(AMOUNT_BINS - 1, size))
+    if size < 0:
+        size = 0
+    elif size >= AMOUNT_BINS:
+        size = AMOUNT_BINS - 1
     return _ratio_bin(state, amount) | suspicion << 4 | size << 6
 
 
@@ -111,9 +115,20 @@ def find(state: CardState, mark: int) -> Entry | None:
     return Entry(place, state.codes[place] >> _CODE_BITS, state.codes[place] & _CODE_MASK)
 
 
-def learn(state: CardState, amount: float) -> CardState:
-    """Let a payment teach the usual amount, the less the odder it is."""
-    weight, total = state.weight, state.sum
+def pay(state: CardState, mark: int, day: int, code: int, amount: float) -> CardState:
+    """Keep a payment that is not known yet; it teaches the usual amount, the less the odder it is.
+
+    Args:
+        state: The card before the payment.
+        mark: Stands for the transaction's id.
+        day: Days since 1970, UTC.
+        code: Its evidence.
+        amount: In limits of its currency.
+    """
+    weight, total, marks, codes = state.weight, state.sum, state.marks, state.codes
+    packed = (day & _CODE_MASK) << _CODE_BITS | code
+    if len(marks) >= PAYMENTS_KEPT:
+        marks, codes = marks[1:], codes[1:]
     taught = 1.0
     if weight:
         odd = log((amount + AMOUNT_FLOOR) / (total / weight + AMOUNT_FLOOR))
@@ -125,8 +140,8 @@ def learn(state: CardState, amount: float) -> CardState:
         weight + taught,
         total + taught * amount,
         state.accused_day,
-        state.marks,
-        state.codes,
+        (*marks, mark),
+        (*codes, packed),
         state.incident,
     )
 
@@ -158,10 +173,5 @@ def _ratio_bin(state: CardState, amount: float) -> int:
         return _NEW_CARD
     odd = log((amount + AMOUNT_FLOOR) / (state.sum / weight + AMOUNT_FLOOR))
     if weight < _EARLY_PAYMENTS:
-        return _FIRST_EARLY_BIN + sum(odd > edge for edge in _EARLY_EDGES)
-    place = 0
-    for edge in _FULL_EDGES:
-        if odd < edge:
-            break
-        place += 1
-    return place
+        return _FIRST_EARLY_BIN + bisect_left(_EARLY_EDGES, odd)
+    return bisect_right(_FULL_EDGES, odd)

@@ -17,7 +17,7 @@ from pipeline.detection import merchant as merchants
 from pipeline.detection import tally as tallies
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.card import DAY_S, CardState
-from pipeline.detection.fraud_score import Change, Habits, Score
+from pipeline.detection.fraud_score import Change, Habits, Judged, Score
 from pipeline.detection.incidents import severity_at, strike
 from pipeline.detection.merchant import Accused, Cleared, Compromise, Merchant, Paid
 from pipeline.detection.pooled import Addition, Outcome, Pool, PoolKey
@@ -142,7 +142,8 @@ class FraudDetector:
         if event.merchant is not UNSET:
             merchant = totals[PoolKey(_MERCHANT, event.merchant)]
         habits = Habits(self.rule.report_days, Compromise(self.rule.merchant_days))
-        found = fraud_score.score(state, day, amount, tally, merchant, habits)
+        judged = Judged(day, amount, change.seen[0].code)
+        found = fraud_score.score(state, judged, tally, merchant, habits)
         if found.whole <= self.rule.above:
             return self._outcome(change, event)
         severity = severity_at(found.whole, self.rule.severity, self.rule.steps)

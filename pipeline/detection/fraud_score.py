@@ -1,7 +1,9 @@
 """How likely a payment is a fraud: by its card and by its merchant, two independent causes."""
 
+from functools import partial
 from typing import Final, NamedTuple
 
+from pipeline.detection import card as cards
 from pipeline.detection import merchant as merchants
 from pipeline.detection import tally as tallies
 from pipeline.detection.card import (
@@ -12,7 +14,6 @@ from pipeline.detection.card import (
     accuse,
     evidence,
     find,
-    learn,
     remember,
 )
 from pipeline.detection.merchant import Accused, Cleared, Compromise, Merchant, Paid
@@ -33,6 +34,14 @@ class Habits(NamedTuple):
 
     report_days: float = 7.0
     compromise: Compromise = Compromise()
+
+
+class Judged(NamedTuple):
+    """A payment to judge: its day, its amount in limits, and its evidence beside its card."""
+
+    day: int
+    amount: float
+    code: int
 
 
 class Score(NamedTuple):
@@ -65,7 +74,7 @@ def pay(card: CardState, mark: int, day: int, amount: float) -> Change | None:
         return None
     code = evidence(card, day, amount)
     if known is None:
-        taught = learn(remember(card, mark, day, code), amount)
+        taught = cards.pay(card, mark, day, code, amount)
         return Change(taught, (Seen(code, tallies.micros(amount), 1),), (Paid(day),))
     taught = accuse(remember(card, mark, day, code | REPORTED), day, code)
     seen = Seen(code, tallies.micros(amount), 1, 1)
@@ -98,21 +107,29 @@ def report(
 
 
 def score(
-    card: CardState, day: int, amount: float, tally: Tally, merchant: Merchant, habits: Habits
+    card: CardState, payment: Judged, tally: Tally, merchant: Merchant, habits: Habits
 ) -> Score:
-    """Judge a payment by what is known before it."""
-    code = evidence(card, day, amount)
+    """Judge a payment by what is known before it.
+
+    Args:
+        card: The card before the payment.
+        payment: The payment with its evidence beside that card.
+        tally: All of it, as are payments and reports of the merchant.
+        merchant: Where the payment was made.
+        habits: What is believed before there are reports.
+    """
+    day, amount, code = payment
     trust = tallies.trust(tally)
     by_card = (1 - trust) * tallies.odd_rate(tally, card.weight, card.sum, amount, code)
     if trust:
-        by_card += trust * tallies.reported_rate(tally, code)
+        by_card += trust * tallies.reported_rates(tally, (code,))[0]
     if not merchant.codes:
         return Score(by_card, by_card, 0.0)
     by_merchant = merchants.suspicion(
         merchant,
         day,
         tallies.report_days(tally, habits.report_days),
-        lambda told: tallies.reported_rate(tally, told),
+        partial(tallies.reported_rates, tally),
         habits.compromise,
     )
     return Score(1 - (1 - by_card) * (1 - by_merchant), by_card, by_merchant)

@@ -4,7 +4,7 @@ Days are whole numbers since 1970, UTC. Payments add up and reports are a set, s
 its own part and the parts make up what one shard would have had.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -40,7 +40,7 @@ class Cleared(NamedTuple):
     mark: int
 
 
-class Merchant(msgspec.Struct, frozen=True, array_like=True):
+class Merchant(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Counts of payments from `first_day` on, day by day, and the newest reports by their day.
 
     `marks` are those of the reported payments; `codes` hold their days and evidence.
@@ -104,7 +104,7 @@ def suspicion(
     merchant: Merchant,
     day: int,
     report_days: float,
-    explained: Callable[[int], float],
+    explained: Callable[[Iterable[int]], Sequence[float]],
     compromise: Compromise,
 ) -> float:
     """Return how likely it is that frauds come from the merchant itself on a day.
@@ -116,50 +116,45 @@ def suspicion(
         merchant: All of it, the parts of all shards.
         day: The day in question.
         report_days: Within how many days nearly every report has come.
-        explained: Returns, for a payment's evidence, the share of frauds that the card explains.
+        explained: Returns, by evidence of payments, the share of frauds that the card explains.
         compromise: How to judge.
     """
-    reports: dict[int, list[int]] = {}
-    for code in merchant.codes:
-        if day - (code >> _CODE_BITS) <= DAYS_KEPT:
-            reports.setdefault(code >> _CODE_BITS, []).append(code & _CODE_MASK)
-    if not reports:
+    oldest = max(0, day - DAYS_KEPT) << _CODE_BITS
+    codes = [code for code in merchant.codes if code >= oldest]
+    if not codes:
         return 0.0
-    last_settled = day - round(report_days)
+    told = [code >> _CODE_BITS for code in codes]
+    raised = [
+        compromise.fraud_share / max(share, _LEAST_EXPLAINED) + 1
+        for share in explained([code & _CODE_MASK for code in codes])
+    ]
     is_cut = len(merchant.codes) >= REPORTS_KEPT  # of its first day some reports are forgotten
-    first_settled = min(reports) + is_cut
+    first_settled, last_settled = told[0] + is_cut, day - round(report_days)
+    going_on, lasting = 1 - compromise.early_end, compromise.lasting_days
+    unreported = 1 - compromise.fraud_share
     counts, first_day = merchant.counts, merchant.first_day
-    likely, age = 0.0, 0
-    for today in range(min(reports), day + 1):
+    end = first_day + len(counts)
+    likely, age, place = 0.0, 0, 0
+    told.append(day + 1)  # behind the last one
+    for today in range(told[0], day + 1):
         if likely:
             age += 1
-            likely *= 1 - (
-                compromise.early_end if age < compromise.lasting_days else compromise.late_end
-            )
-        told = reports.get(today, ())
-        if told:
+            likely *= going_on if age < lasting else 1 - compromise.late_end
+        first = place
+        if told[place] == today:
             if likely < compromise.start:
                 likely, age = compromise.start, 0
-            likely = _accused(likely, [explained(code) for code in told], compromise)
-        if likely and first_settled <= today <= last_settled:
-            place = today - first_day
-            payments = counts[place] if 0 <= place < len(counts) else 0
-            likely = _unreported(likely, payments - len(told), compromise)
+            odds = likely / (1 - likely)
+            while told[place] == today:
+                odds *= raised[place]
+                place += 1
+            likely = min(odds / (1 + odds), _MOST_LIKELY)
+        if likely and first_settled <= today <= last_settled and first_day <= today < end:
+            payments = counts[today - first_day] - (place - first)
+            if payments > 0:
+                odds = likely / (1 - likely) * unreported**payments
+                likely = odds / (1 + odds)
     return likely * compromise.most
-
-
-def _accused(likely: float, by_card: list[float], compromise: Compromise) -> float:
-    odds = likely / (1 - likely)
-    for explained in by_card:
-        odds *= compromise.fraud_share / max(explained, _LEAST_EXPLAINED) + 1
-    return min(odds / (1 + odds), _MOST_LIKELY)
-
-
-def _unreported(likely: float, payments: int, compromise: Compromise) -> float:
-    if payments <= 0:
-        return likely
-    odds = likely / (1 - likely) * (1 - compromise.fraud_share) ** payments
-    return odds / (1 + odds)
 
 
 def reports_since(merchant: Merchant, day: int) -> int:

@@ -4,7 +4,7 @@ A tally is a sum of whole numbers. So each shard keeps its own part, in any orde
 parts add up to what one shard would have had.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import exp, log, sqrt
 from operator import add as plus
 from typing import Final, NamedTuple
@@ -53,7 +53,7 @@ class Seen(NamedTuple):
     delay_days: int = 0
 
 
-class Tally(msgspec.Struct, frozen=True, array_like=True):
+class Tally(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Counts by ratio and suspicion, by amount, and the delays of the reports in days."""
 
     ratio_payments: tuple[int, ...] = _NO_RATIOS
@@ -74,16 +74,24 @@ def micros(amount: float) -> int:
 
 def count(tally: Tally, seen: Seen) -> Tally:
     """Add what was seen of one payment."""
-    ratio, size = ratio_cell(seen.code), amount_cell(seen.code)
-    frauds, delay = seen.frauds, seen.delay_days
+    code, amount, payments, frauds, delay = seen
+    ratio, size = ratio_cell(code), amount_cell(code)
+    ratio_payments, amount_payments = tally.ratio_payments, tally.amount_payments
+    if payments:
+        ratio_payments = _raised(ratio_payments, ratio, payments)
+        amount_payments = _raised(amount_payments, size, payments)
+    ratio_frauds, amount_frauds = tally.ratio_frauds, tally.amount_frauds
+    if frauds:
+        ratio_frauds = _raised(ratio_frauds, ratio, frauds)
+        amount_frauds = _raised(amount_frauds, size, frauds)
     return Tally(
-        _raised(tally.ratio_payments, ratio, seen.payments),
-        _raised(tally.ratio_frauds, ratio, frauds),
-        _raised(tally.amount_payments, size, seen.payments),
-        _raised(tally.amount_frauds, size, frauds),
-        tally.payments + seen.payments,
+        ratio_payments,
+        ratio_frauds,
+        amount_payments,
+        amount_frauds,
+        tally.payments + payments,
         tally.frauds + frauds,
-        tally.micros + seen.micros,
+        tally.micros + amount,
         tally.delays + frauds * delay,
         tally.delay_squares + frauds * delay * delay,
     )
@@ -109,21 +117,28 @@ def total(parts: Sequence[Tally]) -> Tally:
     return whole
 
 
-def reported_rate(tally: Tally, code: int) -> float:
-    """Return which share of the payments of this evidence turns out a fraud of the card.
+def reported_rates(tally: Tally, codes: Iterable[int]) -> list[float]:
+    """Return which share of the payments of each evidence turns out a fraud of the card.
 
     Ratio and amount count apart and join as independent causes do.
     """
     base = (tally.frauds + _BASE_FRAUDS) / (tally.payments + _BASE_PAYMENTS)
-    if code & PARKED:
-        return min(1.0, base)
     prior = _PRIOR_PAYMENTS * base
-    ratio, size = ratio_cell(code), amount_cell(code)
-    by_ratio = (tally.ratio_frauds[ratio] + prior) / (tally.ratio_payments[ratio] + _PRIOR_PAYMENTS)
-    by_amount = (tally.amount_frauds[size] + prior) / (
-        tally.amount_payments[size] + _PRIOR_PAYMENTS
-    )
-    return 1 - (1 - min(1.0, by_ratio)) * (1 - min(1.0, by_amount))
+    ratio_payments, ratio_frauds = tally.ratio_payments, tally.ratio_frauds
+    amount_payments, amount_frauds = tally.amount_payments, tally.amount_frauds
+    rates = []
+    for code in codes:
+        if code & PARKED:
+            rates.append(base if base < 1 else 1.0)
+            continue
+        ratio, size = ratio_cell(code), amount_cell(code)
+        by_ratio = (ratio_frauds[ratio] + prior) / (ratio_payments[ratio] + _PRIOR_PAYMENTS)
+        by_amount = (amount_frauds[size] + prior) / (amount_payments[size] + _PRIOR_PAYMENTS)
+        if by_ratio >= 1 or by_amount >= 1:
+            rates.append(1.0)
+        else:
+            rates.append(1 - (1 - by_ratio) * (1 - by_amount))
+    return rates
 
 
 def odd_rate(tally: Tally, weight: float, total_amount: float, amount: float, code: int) -> float:
@@ -166,8 +181,6 @@ def report_days(tally: Tally, usual: float) -> float:
 
 
 def _raised(counts: tuple[int, ...], place: int, by: int) -> tuple[int, ...]:
-    if not by:
-        return counts
     raised = list(counts)
     raised[place] += by
     return tuple(raised)
