@@ -125,12 +125,10 @@ class MetricDetector:
     ) -> tuple[SeriesState, Edge | None, View, float]:
         rule, before = self.metric_baseline, state.unusual
         learned, view = learn(state.learned, rule.knobs, at, event.value)
-        alarms, quiet_until, usual = state.alarms, state.quiet_until, state.usual
+        alarms, usual = state.alarms, state.usual
+        quiet_until = self._quiet_until(state, at, view)
         if alarms:
             alarms *= exp((state.at - at) / (rule.habit_s * view.stretch))
-        if state.beyond.opened_at is not None:
-            # What the limit has told leaves the series shifted for a while after its end.
-            quiet_until = max(quiet_until, at + rule.quiet_s * view.stretch)
         height = view.height - rule.habit * alarms
         after, edge, score = before, None, 0.0
         if before.opened_at is not None:
@@ -157,6 +155,12 @@ class MetricDetector:
         recent = state.recent[_RECENT.size * (1 - RECENT_POINTS) :] + _packed(event.value)
         state = SeriesState(at, recent, beyond, after, learned, usual, alarms, quiet_until)
         return state, edge, view, score
+
+    def _quiet_until(self, state: SeriesState, at: float, view: View) -> float:
+        """Keep quiet for a while behind a static limit: what it told leaves the series shifted."""
+        if state.beyond.opened_at is None:
+            return state.quiet_until
+        return max(state.quiet_until, at + self.metric_baseline.quiet_s * view.stretch)
 
 
 def _logistic(height: float) -> float:
