@@ -98,6 +98,7 @@ def firings(
         rules: Today's.
     """
     found = set(known)
+    staged = {rule.id for rule in rules.all() if rule.staged}
     newest: dict[str, Alert] = {}
     by_id: dict[str, Firing] = {}
     for fact in sorted(facts, key=lambda one: (one.occurred_at, one.fact_key)):
@@ -109,7 +110,7 @@ def firings(
         newest[fact.dedup_key] = alert
         firing = by_id.setdefault(alert.alert_id, Firing(alert, 0, is_new=True))
         firing.alert = alert
-        firing.pages += change.reason is not None
+        firing.pages += change.reason is not None and fact.rule_id not in staged
         firing.is_new &= (fact.dedup_key, fact.fact_key) not in found
     return sorted(by_id.values(), key=lambda one: one.alert.starts_at)
 

@@ -4,6 +4,7 @@ from msgspec import UNSET
 
 from pipeline.cli.lake_events import LakeEvent
 from pipeline.cli.shadow import Detection, firings, within
+from pipeline.detection.overrides import overridden
 from pipeline.detection.rules import default_rules
 from pipeline.events import SystemMetric
 
@@ -47,6 +48,15 @@ def test_an_alert_that_the_stack_has_found_is_not_new() -> None:
     (firing,) = firings(facts, [opening], RULES)
 
     assert not firing.is_new
+
+
+def test_a_staged_rule_fires_and_pages_nobody() -> None:
+    rules = overridden("[static_limit]\nstaged = true")
+    facts = list(Detection(rules).facts([a_disk(1, 95)]))
+
+    (firing,) = firings(facts, (), rules)
+
+    assert (firing.alert.fact.rule_id, firing.pages) == ("static_limit", 0)
 
 
 def test_what_warming_up_finds_is_left_out() -> None:
