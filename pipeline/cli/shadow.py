@@ -23,8 +23,9 @@ class Detection:
     """Folds events as the consumer of the stream does: one state per shard, detector and subject.
 
     Pools, which all shards share, are as of the event before; in the consumer they are as of the
-    batch before. `defects` counts the events that broke a fold, by detector and error; the consumer
-    sets such ones aside.
+    batch before. A lake is read shard by shard, so one shard may have learned of another's reports
+    too early, or not yet. `defects` counts the events that broke a fold, by detector and error; the
+    consumer sets such ones aside.
     """
 
     def __init__(self, rules: Rules) -> None:
