@@ -3,6 +3,8 @@
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.bootstrap import sqs_thumbnails as bootstrap
@@ -30,17 +32,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     """Do each job; report those that failed: the queue delivers them again or sets them aside."""
     bootstrap.tracing().follow()
     report = BatchReport()
-    failed = []
-    for message in event["Records"]:
-        # Not by Powertools' BatchProcessor: what it imports takes as long as Pillow.
-        try:
-            job = flow().take(message["body"])
-        except Exception as error:  # noqa: BLE001  whatever it is, the other jobs are done
-            place = {"message_id": message["messageId"], "reason": str(error)}
-            logger.warning("job failed", extra=place)
-            failed.append({"itemIdentifier": message["messageId"]})
-        else:
-            report.add(job)
-            logger.info("job taken", extra=job._asdict())
+
+    def take(record: SQSRecord) -> None:  # Powertools passes the record by this name
+        job = flow().take(record.body)
+        report.add(job)
+        logger.info("job taken", extra=job._asdict())
+
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    with processor(event["Records"], take):
+        processor.process()
+    failed = processor.response()["batchItemFailures"]
+    for item, (_, error, _) in zip(failed, processor.exceptions, strict=True):
+        place = {"message_id": item["itemIdentifier"], "reason": str(error)}
+        logger.warning("job failed", extra=place)
     bootstrap.thumbnail_metrics().emit(report.figures(failed=len(failed)))
     return {"batchItemFailures": failed}

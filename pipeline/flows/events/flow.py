@@ -196,7 +196,8 @@ class EventFlow:
         tally = self._tally(records, intake, refused, cursor)
         anomalies = [*folded.anomalies, *self._health(records, intake, refused, tally)]
         self._write_first(records, folded, refused, anomalies, remaining_s)
-        self._states.write_states(shard_id, folded.parts, remaining_s)
+        if folded.parts:
+            self._states.write_states(shard_id, folded.parts, remaining_s)
         self._states.write_states(shard_id, folded.rows, remaining_s)
         known.rows.update(folded.parts)
         known.rows.update(folded.rows)
