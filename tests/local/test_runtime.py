@@ -8,13 +8,15 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import pytest
 
 from pipeline.local.deployment import Function
 from pipeline.local.execution.outcome import FunctionError, Outcome, Success
-from pipeline.local.execution.worker import Worker
+from pipeline.local.execution.runtime_api import Report
+from pipeline.local.execution.worker import Interruption, Worker
 from pipeline.local.execution.worker_log import FunctionLog
 from pipeline.local.execution.workers import worker_environment
 
@@ -186,6 +188,21 @@ def test_a_handler_finds_its_standard_input_empty(start: Start) -> None:
     """)
 
     assert answer(invoke(worker)) == ""
+
+
+@pytest.mark.parametrize("kind", ["crash", "timeout"])
+def test_what_a_worker_has_reported_just_before_an_interruption_counts(
+    start: Start, kind: Literal["crash", "timeout"]
+) -> None:
+    worker = start("def handler(event, context): return event")
+    invoke(worker)
+    worker._reports.put(Report("error", b'{"errorType": "KeyError", "errorMessage": "colour"}'))
+
+    outcome = worker._interrupt(Interruption(kind, 0.0, 0.1), "request-1", lambda: 2e9)
+
+    assert isinstance(outcome, FunctionError)
+    assert (outcome.error_type, outcome.is_injected) == ("KeyError", False)
+    assert not worker.is_alive
 
 
 def test_a_worker_ends_with_its_parent_even_in_mid_invocation(tmp_path: Path) -> None:

@@ -103,9 +103,7 @@ class Worker:
         )
         if interruption and report is None:
             return self._interrupt(interruption, request_id, clock)
-        if report is not None and report.kind == "response":
-            return Success(request_id, report.body)
-        return self._failure(request_id, report, clock)
+        return self._outcome(request_id, report, clock)
 
     def tail(self) -> tuple[str, ...]:
         """Return the last lines of its output."""
@@ -140,9 +138,9 @@ class Worker:
         else:
             self._signal(signal.SIGSTOP)
             report = self._next_report(interruption.suspension_s)
-        if report is not None and report.kind == "response":
+        if report is not None and report.kind != "exit":
             self.kill()  # it has answered just before, and cannot go on
-            return Success(request_id, report.body)
+            return self._outcome(request_id, report, clock)
         return replace(self._failure(request_id, report, clock), is_injected=True)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -159,6 +157,13 @@ class Worker:
         with contextlib.suppress(queue.Empty):
             return self._reports.get(timeout=timeout_s)
         return None
+
+    def _outcome(
+        self, request_id: str, report: Report | None, clock: Callable[[], float]
+    ) -> Outcome:
+        if report is not None and report.kind == "response":
+            return Success(request_id, report.body)
+        return self._failure(request_id, report, clock)
 
     def _failure(
         self, request_id: str, report: Report | None, clock: Callable[[], float]
