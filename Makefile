@@ -25,7 +25,7 @@ DATA ?=
 .PHONY: help run local faults test check schemas bench bench-detection build deploy deploy-built smoke sam-validate lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/run.stamp ## run the demo: local stack, seeded traffic, ledger, the page
 	@$(BIN)/streamwarden demo $(ARGS)
