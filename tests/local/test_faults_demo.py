@@ -35,11 +35,11 @@ def _demo(
 def test_the_ledger_balances_and_each_incident_has_one_alert_id_under_faults(
     tmp_path: Path,
 ) -> None:
-    run = _demo(tmp_path, "--records", "1300", "--seed", "11", "--faults", PLAN)
+    run = _demo(tmp_path, "--records", "1400", "--seed", "11", "--faults", PLAN)
 
     table = run.stdout.partition("Injected faults")[2].partition("second time")[0]
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "The ledger balances; each of 11 planted incidents has exactly one alert" in run.stdout
+    assert "The ledgers balance; each of 66 planted incidents has exactly one alert" in run.stdout
     assert re.search(r"KinesisEventsFunction +invocation +skewed clock", table)
     assert re.search(r"KinesisEventsFunction +invocation +(crash|timeout)", table)
     assert re.search(r"Function +dynamodb +(failed|reply lost|slow|throttled|unprocessed)", table)
