@@ -56,6 +56,7 @@ SETTINGS: Final = {
     "ENVIRONMENT": "bench",
     "POWERTOOLS_METRICS_NAMESPACE": "bench",
     "POWERTOOLS_SERVICE_NAME": "bench",
+    "RULES_PARAMETER": "/bench/rules",
 }
 _CONTEXT: Final = SimpleNamespace(
     function_name="bench",

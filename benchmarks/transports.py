@@ -42,6 +42,10 @@ class Service:
                 return b'{"UnprocessedItems":{}}'
             case "BatchGetItem":
                 return b'{"Responses":{},"UnprocessedKeys":{}}'
+            case "GetParameter":
+                return b'{"Parameter":{"Version":1,"Value":"# no rule is overridden"}}'
+            case "Query":
+                return b'{"Items":[],"Count":0}'
             case "ListShards":
                 return b'{"Shards":[]}'
             case "PutItem" if _STATE_TABLE in body:
