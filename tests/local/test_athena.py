@@ -243,6 +243,23 @@ def test_a_query_that_is_stopped_is_cancelled(local: Local) -> None:
     assert local.ended(query)["Status"]["State"] == "CANCELLED"
 
 
+def test_a_query_that_is_stopped_while_its_result_is_written_is_cancelled(local: Local) -> None:
+    started = threading.Event()
+    query = ""
+
+    def stop(**_: object) -> None:
+        assert started.wait(10)
+        local.client.stop_query_execution(QueryExecutionId=query)
+
+    local.s3.meta.events.register("before-call.s3.PutObject", stop)
+
+    query = local.start("SELECT 1 AS n")
+    started.set()
+
+    assert local.ended(query)["Status"]["State"] == "CANCELLED"
+    assert local.events[-1]["detail"]["currentState"] == "CANCELLED"
+
+
 def test_an_unknown_workgroup_and_query_are_refused(local: Local) -> None:
     with pytest.raises(ClientError, match="WorkGroup none is not found"):
         local.start("SELECT 1 AS n", WorkGroup="none")

@@ -3,6 +3,7 @@
 import tempfile
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -53,7 +54,7 @@ class Engine:
         tree: exp.Expr,
         database: str,
         max_scanned_bytes: int | None,
-        running: Callable[[duckdb.DuckDBPyConnection], None],
+        running: Callable[[duckdb.DuckDBPyConnection], AbstractContextManager[None]],
     ) -> Outcome:
         """Run a statement to its end.
 
@@ -61,16 +62,19 @@ class Engine:
             tree: What `statement.parse` gave.
             database: Where names without a database are looked up.
             max_scanned_bytes: More than that is not read.
-            running: Gets the connection, by which the statement can be interrupted.
+            running: Gets the connection, by which the statement can be interrupted until it leaves.
 
         Raises:
             QueryFailedError: It cannot be run.
             QueryCancelledError: It was interrupted, or would have read too much.
         """
         planned = plan(tree, database, self._catalog.find)
-        with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            duckdb.connect() as connection,
+            running(connection),
+        ):
             connection.execute("SET TimeZone = 'UTC'")
-            running(connection)
             try:
                 chosen = [(scan, self._chosen(connection, scan)) for scan in planned.scans]
                 objects = {one.uri: one for _, found in chosen for one in found}

@@ -2,8 +2,9 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -153,15 +154,15 @@ class Athena:
         return execution.id
 
     def _run(self, execution: Execution, tree: exp.Expr, limit: int | None) -> None:
-        def running(connection: Any) -> None:  # noqa: ANN401  DuckDB's connection
-            execution.interrupt = connection.interrupt
-            if execution.cancelled:
-                raise QueryCancelledError("Query was cancelled")
-
         if execution.cancelled or not self._step(execution, "RUNNING"):
             return
         try:
-            outcome = self._engine.run(tree, execution.database, limit, running)
+            outcome = self._engine.run(
+                tree,
+                execution.database,
+                limit,
+                lambda connection: self._interruptible(execution, connection),
+            )
             self._write(execution, outcome)
         except QueryCancelledError as error:
             self._step(execution, "CANCELLED", str(error))
@@ -174,6 +175,19 @@ class Athena:
         else:
             execution.outcome = outcome
             self._step(execution, "SUCCEEDED")
+
+    @contextmanager
+    def _interruptible(self, execution: Execution, connection: Any) -> Iterator[None]:  # noqa: ANN401  DuckDB's
+        """Let an execution be interrupted for as long as its connection is open."""
+        with self._lock:
+            execution.interrupt = connection.interrupt
+        try:
+            if execution.cancelled:
+                raise QueryCancelledError("Query was cancelled")
+            yield
+        finally:
+            with self._lock:
+                execution.interrupt = None
 
     def _write(self, execution: Execution, outcome: Outcome) -> None:
         """Write the result, or the list of what an INSERT has written, as Athena does."""
@@ -213,10 +227,10 @@ class Athena:
 
     def _cancel(self, execution: Execution) -> None:
         execution.cancelled = True
-        if self._step(execution, "CANCELLED", "Query was cancelled by the user") and (
-            execution.interrupt is not None
-        ):
-            execution.interrupt()
+        self._step(execution, "CANCELLED", "Query was cancelled by the user")
+        with self._lock:
+            if execution.interrupt is not None:
+                execution.interrupt()
 
     def _results(self, request: Mapping[str, Any]) -> dict[str, Any]:
         execution = self._execution(request)
