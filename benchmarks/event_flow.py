@@ -57,6 +57,7 @@ SETTINGS: Final = {
     "POWERTOOLS_METRICS_NAMESPACE": "bench",
     "POWERTOOLS_SERVICE_NAME": "bench",
     "RULES_PARAMETER": "/bench/rules",
+    "BUCKET_OWNER": "123456789012",
 }
 _CONTEXT: Final = SimpleNamespace(
     function_name="bench",

@@ -46,6 +46,7 @@ class KinesisEventsSettings(_FromEnvironment):
     activities_in_lake_only: bool
     environment: str
     rules_parameter: str
+    bucket_owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class S3UploadsSettings(_FromEnvironment):
     event_ttl_days: int
     environment: str
     rules_parameter: str
+    bucket_owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class SqsThumbnailsSettings(_FromEnvironment):
     event_ttl_days: int
     environment: str
     rules_parameter: str
+    bucket_owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,7 @@ class DynamodbUsersSettings(_FromEnvironment):
     audit_ttl_days: int
     environment: str
     rules_parameter: str
+    bucket_owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,7 @@ class ScheduleAnalyticsSettings(AthenaAnalyticsSettings):
     """Settings of `consumers.schedule_analytics`: it settles queries too, and reads the lake."""
 
     lake_bucket: str
+    bucket_owner: str
 
 
 def rules_parameter(environment: Mapping[str, str]) -> str:
@@ -166,9 +171,23 @@ def rules_parameter(environment: Mapping[str, str]) -> str:
     return _RulesParameter.load(environment).rules_parameter
 
 
+def bucket_owner(environment: Mapping[str, str]) -> str:
+    """Return the account that owns the stack's buckets; every consumer that calls S3 has it.
+
+    Raises:
+        SettingsError: The variable is missing or empty.
+    """
+    return _BucketOwner.load(environment).bucket_owner
+
+
 @dataclass(frozen=True, slots=True)
 class _RulesParameter(_FromEnvironment):
     rules_parameter: str
+
+
+@dataclass(frozen=True, slots=True)
+class _BucketOwner(_FromEnvironment):
+    bucket_owner: str
 
 
 def _text(_: str, text: str) -> str:

@@ -16,13 +16,14 @@ import boto3
 from pipeline.adapters import rule_parameter
 from pipeline.adapters.aws import CLIENT_CONFIG, MAX_CONNECTIONS
 from pipeline.adapters.batch_bodies import encode_batch_writes
+from pipeline.adapters.bucket_owner import own_buckets_only
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.dynamodb import BatchTables
 from pipeline.adapters.parallel import Parallel
 from pipeline.adapters.tracing import Tracing
 from pipeline.detection.rules import Rules
 from pipeline.ports import Clock
-from pipeline.settings import rules_parameter
+from pipeline.settings import bucket_owner, rules_parameter
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -67,8 +68,10 @@ def clock() -> Clock:
 
 @cache
 def s3() -> "S3Client":
-    """Return the client of S3."""
-    return boto3.client("s3", config=CLIENT_CONFIG)
+    """Return the client of S3, for buckets of this account alone."""
+    client = boto3.client("s3", config=CLIENT_CONFIG)
+    own_buckets_only(client, bucket_owner(os.environ))
+    return client
 
 
 @cache

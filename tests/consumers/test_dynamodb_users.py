@@ -72,6 +72,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         "AUDIT_TTL_DAYS": "365",
         "ENVIRONMENT": "prod",
         "RULES_PARAMETER": "/streamwarden/rules",
+        "BUCKET_OWNER": "123456789012",
         "POWERTOOLS_METRICS_NAMESPACE": "Streamwarden",
         "POWERTOOLS_SERVICE_NAME": "dynamodb_users",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -286,7 +287,7 @@ def test_a_poison_image_goes_to_quarantine_and_its_neighbours_go_on(account: Acc
     assert failed == []
     assert {job["job_id"].rpartition("-")[2] for job in account.jobs()} == {good["eventID"]}
     (line,) = account.quarantined()
-    assert line["record_id"] == "f" * 32
+    assert line["record_id"] == "UsersTable:4421584500000000017450439090"
     assert line["reason"] == "not a user: Expected a string"
     assert line["path"] == "$.dynamodb.NewImage.email"
     (fact,) = account.rows("anomalies")

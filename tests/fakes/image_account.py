@@ -23,6 +23,7 @@ ENVIRONMENT: Final = {
     "EVENT_TTL_DAYS": "30",
     "ENVIRONMENT": "prod",
     "RULES_PARAMETER": "/streamwarden/rules",
+    "BUCKET_OWNER": "123456789012",
     "POWERTOOLS_METRICS_NAMESPACE": "Streamwarden",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",

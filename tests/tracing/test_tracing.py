@@ -74,6 +74,7 @@ def run(daemon: Daemon, *headers: str, **environment: str) -> dict[str, Any]:
         "ACTIVITIES_IN_LAKE_ONLY": "false",
         "ENVIRONMENT": "dev",
         "RULES_PARAMETER": "/streamwarden/rules",
+        "BUCKET_OWNER": "123456789012",
         "POWERTOOLS_METRICS_NAMESPACE": "Streamwarden",
         "POWERTOOLS_SERVICE_NAME": "kinesis_events",
         "AWS_DEFAULT_REGION": "us-east-1",

@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "THUMBNAIL_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/thumbnails",
     "ENVIRONMENT": "prod",
     "RULES_PARAMETER": "/streamwarden/rules",
+    "BUCKET_OWNER": "123456789012",
     "ALERT_TTL_DAYS": "400",
     "RUNBOOK_URL": "https://example.org/runbook",
     "STACK_NAME": "shop-prod",
@@ -72,6 +73,7 @@ def test_each_field_comes_from_the_variable_of_its_name() -> None:
         activities_in_lake_only=False,
         environment="prod",
         rules_parameter="/streamwarden/rules",
+        bucket_owner="123456789012",
     )
 
 
