@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 Answer = Callable[[str, Any], tuple[int, dict[str, Any]]]
 """Gives the HTTP status and the answer to an operation's request; raises ValueError on no JSON."""
@@ -18,7 +19,7 @@ _THREAD_END_S: Final = 5.0
 
 
 class JsonService(ThreadingTCPServer):  # not http.server's, which looks up the host's name first
-    """Serves from `start` to `stop`, on a thread for each connection.
+    """Serves from `start` to `stop`, or as a context manager, on a thread for each connection.
 
     Clients keep connections open, and a thread waits on each. `stop` closes them and waits for the
     threads: one that outlives its server may still run while the interpreter ends.
@@ -31,7 +32,7 @@ class JsonService(ThreadingTCPServer):  # not http.server's, which looks up the 
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(("127.0.0.1", 0), _Requests)
-        self.answer = answer
+        self.answered = answer
         self._open: dict[Any, threading.Thread] = {}
         self._serving = threading.Thread(
             target=self.serve_forever, args=(_STOP_CHECK_S,), daemon=True
@@ -55,6 +56,20 @@ class JsonService(ThreadingTCPServer):  # not http.server's, which looks up the 
                 connection.shutdown(socket.SHUT_RDWR)
             thread.join(_THREAD_END_S)
         self.server_close()
+
+    def __enter__(self) -> Self:
+        """Begin to answer."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop answering."""
+        self.stop()
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  socketserver's
         """Serve a connection on a thread of its own."""
@@ -83,7 +98,7 @@ class _Requests(BaseHTTPRequestHandler):
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         text = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         try:
-            status, answer = self.server.answer(operation, json.loads(text))
+            status, answer = self.server.answered(operation, json.loads(text))
         except ValueError as error:
             status, answer = 400, {"__type": "SerializationException", "message": str(error)}
         body = json.dumps(answer).encode()

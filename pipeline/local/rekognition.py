@@ -13,8 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import msgspec
 from botocore.exceptions import ClientError
@@ -79,7 +78,7 @@ class _RefusedError(Exception):
         self.code = code
 
 
-class Rekognition:
+class Rekognition(JsonService):
     """The endpoint, as a context manager; safe to call from many clients at once.
 
     Args:
@@ -88,44 +87,17 @@ class Rekognition:
     """
 
     def __init__(self, s3: Any, moderation: Declared | None = None) -> None:  # noqa: ANN401  boto3 clients have no common type
+        super().__init__(self._answered)
         self._s3 = s3
         self._moderation = moderation or Declared()
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._service = JsonService(self._answered)
-
-    @property
-    def url(self) -> str:
-        """The base URL, for `AWS_ENDPOINT_URL_REKOGNITION`."""
-        return self._service.url
 
     @property
     def counts(self) -> Mapping[str, int]:
         """How many requests were answered, by operation, and how many by a `declared` answer."""
         with self._lock:
             return dict(self._counts)
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._service.start()
-
-    def stop(self) -> None:
-        """Stop answering; the port is free afterwards."""
-        self._service.stop()
-
-    def __enter__(self) -> Self:
-        """Begin to answer."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop answering."""
-        self.stop()
 
     def _answered(self, operation: str, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401  any JSON
         try:

@@ -7,8 +7,7 @@ docs/analytics.md says what differs from AWS.
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pipeline.local.athena.errors import RequestRefusedError
 from pipeline.local.athena.service import Athena, OnStateChange
@@ -19,7 +18,7 @@ def _nobody(_: dict[str, Any]) -> None:
     """Take an event that nobody waits for."""
 
 
-class AthenaEndpoint:
+class AthenaEndpoint(JsonService):
     """The endpoint, as a context manager; safe to call from many clients at once.
 
     Args:
@@ -41,6 +40,7 @@ class AthenaEndpoint:
         on_state_change: OnStateChange = _nobody,
         clock: Callable[[], float] = time.time,  # noqa: TID251  the clock is given here
     ) -> None:
+        super().__init__(self._answered)
         self._athena = Athena(
             s3,
             glue,
@@ -49,40 +49,16 @@ class AthenaEndpoint:
             region=region,
             on_state_change=on_state_change,
         )
-        self._service = JsonService(self._answered)
-
-    @property
-    def url(self) -> str:
-        """The base URL, for `AWS_ENDPOINT_URL_ATHENA`."""
-        return self._service.url
 
     @property
     def activity(self) -> tuple[int, int]:
         """How many queries were started, and how many of them have not ended and been told."""
         return self._athena.activity
 
-    def start(self) -> None:
-        """Begin to answer."""
-        self._service.start()
-
     def stop(self) -> None:
         """Stop answering and cancel what runs; the port is free afterwards."""
-        self._service.stop()
+        super().stop()
         self._athena.stop()
-
-    def __enter__(self) -> Self:
-        """Begin to answer."""
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop answering."""
-        self.stop()
 
     def _answered(self, operation: str, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401  any JSON
         try:
