@@ -55,6 +55,12 @@ def test_a_package_has_what_the_function_imports_and_nothing_else(packer: Packer
     assert {"boto3", "botocore", "msgspec", "aws-lambda-powertools"} <= set(contents.files)
 
 
+def test_the_functions_that_heed_maintenance_windows_bring_the_time_zones(packer: Packer) -> None:
+    contents = packer.contents("consumers.dynamodb_alerts.handler")
+
+    assert "tzdata/zoneinfo/Europe/Berlin" in contents.files["tzdata"]
+
+
 def test_two_builds_of_the_same_sources_are_the_same_bytes(
     packer: Packer, events: Package, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+import tzdata  # type: ignore[import-untyped]  # noqa: F401  where a host has no zones, zoneinfo reads these
 from msgspec import Meta
 
 from pipeline.detection.anomaly import Anomaly, Severity
