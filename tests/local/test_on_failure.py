@@ -2,7 +2,6 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from pipeline.local.deployment import EventSourceMapping
 from pipeline.local.on_failure import DiscardedBatch, deliver, payload
 from pipeline.local.semantics.stream_types import (
     Batch,
@@ -13,26 +12,11 @@ from pipeline.local.semantics.stream_types import (
     StreamRecord,
     Unusable,
 )
-
-STREAM_ARN = "arn:aws:kinesis:eu-central-1:123456789012:stream/events"
+from tests.local.mappings import STREAM_ARN, a_mapping
 
 
 def a_batch(discard: Discard, *, destination: str = "arn:aws:s3:::discarded") -> DiscardedBatch:
-    mapping = EventSourceMapping(
-        logical_id="Events",
-        uuid="6a0e9c7e-0000-4000-8000-000000000001",
-        function="Reader",
-        source_arn=STREAM_ARN,
-        batch_size=10,
-        batching_window_s=0,
-        starting_position="TRIM_HORIZON",
-        maximum_retry_attempts=1,
-        maximum_record_age_s=-1,
-        bisect_on_error=False,
-        report_batch_item_failures=True,
-        filters=(),
-        on_failure_arn=destination,
-    )
+    mapping = a_mapping(maximum_retry_attempts=1, on_failure_arn=destination)
     return DiscardedBatch(
         discard=discard,
         mapping=mapping,

@@ -13,42 +13,15 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pipeline.local.checkpoints import Checkpoints
-from pipeline.local.deployment import EventSourceMapping, Function
+from pipeline.local.deployment import Function
 from pipeline.local.execution.outcome import FunctionError, Outcome, Success
 from pipeline.local.on_failure import TimeUnit
 from pipeline.local.semantics.stream_types import StreamRecord
 from pipeline.local.sources.mapping_source import MappingSource
 from pipeline.local.sources.shard_poller import MappingContext
 from pipeline.local.sources.stream import Fetched, Position, Shard
+from tests.local.mappings import ROLE_ARN, a_mapping
 from tests.local.stream_harness import policy
-
-STREAM_ARN = "arn:aws:kinesis:eu-central-1:123456789012:stream/events"
-TABLE_STREAM_ARN = (
-    "arn:aws:dynamodb:eu-central-1:123456789012:table/users/stream/2026-01-02T03:04:05.678"
-)
-ROLE_ARN = "arn:aws:iam::123456789012:role/reader"
-ARRIVAL = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
-
-
-def a_mapping(
-    *, position: str = "TRIM_HORIZON", timestamp: float | None = None
-) -> EventSourceMapping:
-    return EventSourceMapping(
-        logical_id="Events",
-        uuid="6a0e9c7e-0000-4000-8000-000000000001",
-        function="Reader",
-        source_arn=STREAM_ARN,
-        batch_size=10,
-        batching_window_s=0,
-        starting_position=position,
-        maximum_retry_attempts=-1,
-        maximum_record_age_s=-1,
-        bisect_on_error=False,
-        report_batch_item_failures=True,
-        filters=(),
-        on_failure_arn=None,
-        starting_timestamp=timestamp,
-    )
 
 
 def key(number: int) -> str:
@@ -159,7 +132,7 @@ def start(reader: Reader, problems: Problems, tmp_path: Path) -> Iterator[Start]
         **settings: Any,  # noqa: ANN401  what a policy has
     ) -> MappingSource:
         context = MappingContext(
-            mapping=a_mapping(position=position, timestamp=timestamp),
+            mapping=a_mapping(starting_position=position, starting_timestamp=timestamp),
             function=Function(
                 "Reader", "reader", "arn:reader", "reader.handler", tmp_path, {}, 3, 128, ROLE_ARN
             ),

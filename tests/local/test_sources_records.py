@@ -5,36 +5,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.local.deployment import EventSourceMapping
 from pipeline.local.sources.dynamodb import DynamodbReader, dynamodb_event, item_size_bytes
 from pipeline.local.sources.kinesis import KinesisReader, kinesis_event
+from tests.local.mappings import ROLE_ARN, STREAM_ARN, TABLE_STREAM_ARN, a_mapping
 
-STREAM_ARN = "arn:aws:kinesis:eu-central-1:123456789012:stream/events"
-TABLE_STREAM_ARN = (
-    "arn:aws:dynamodb:eu-central-1:123456789012:table/users/stream/2026-01-02T03:04:05.678"
-)
-ROLE_ARN = "arn:aws:iam::123456789012:role/reader"
 ARRIVAL = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
-
-
-def a_mapping(
-    *, source_arn: str = STREAM_ARN, position: str = "TRIM_HORIZON", filters: tuple[str, ...] = ()
-) -> EventSourceMapping:
-    return EventSourceMapping(
-        logical_id="Events",
-        uuid="6a0e9c7e-0000-4000-8000-000000000001",
-        function="Reader",
-        source_arn=source_arn,
-        batch_size=10,
-        batching_window_s=0,
-        starting_position=position,
-        maximum_retry_attempts=-1,
-        maximum_record_age_s=-1,
-        bisect_on_error=False,
-        report_batch_item_failures=True,
-        filters=filters,
-        on_failure_arn=None,
-    )
 
 
 def change(**images: dict[str, Any]) -> dict[str, Any]:
