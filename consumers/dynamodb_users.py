@@ -15,7 +15,11 @@ SAFETY_MARGIN_S = 5.0
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take changes in their order; report the first that must be delivered again."""
+    """Take changes in their order; report the first that must be delivered again.
+
+    With `redrive` records come back out of turn, sent by the command.
+    """
+    is_redrive = "redrive" in event
     bootstrap.tracing().follow()
     watching = Watching(
         bootstrap.user_detectors(), bootstrap.versioned_states(), bootstrap.user_ttl_s()
@@ -25,7 +29,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         bootstrap.onboarding_queue(),
         watching,
         bootstrap.user_contents(),
+        bootstrap.suspects(),
         bootstrap.rules().health,
+        is_late=is_redrive,
     )
     records = [user_record(record) for record in event["Records"]]
     report = flow.take_batch(
@@ -38,4 +44,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         logger.warning("changes will be delivered again", extra=again)
         return {"batchItemFailures": [{"itemIdentifier": report.failed}]}
     logger.info("changes taken", extra=report.counts())
-    return {"batchItemFailures": []}
+    return {"batchItemFailures": [], **({"report": report.counts()} if is_redrive else {})}

@@ -12,6 +12,7 @@ from pipeline.adapters.emf import EmfMetrics
 from pipeline.adapters.image_content import ImageContent
 from pipeline.adapters.job_queue import SqsJobQueue
 from pipeline.adapters.profiles import ProfileContent
+from pipeline.adapters.suspects import DynamoSuspects
 from pipeline.adapters.user_sink import AwsUserSink
 from pipeline.adapters.user_states import StateContent
 from pipeline.adapters.versioned_states import DynamoVersionedStates
@@ -27,13 +28,14 @@ from pipeline.bootstrap.shared import (
 )
 from pipeline.detection.accounts import ChangeDetector
 from pipeline.detection.signups import PER_USER, change_detectors
-from pipeline.flows.users.ports import JobQueue, UserContent, UserSink, VersionedStates
+from pipeline.flows.users.ports import JobQueue, Suspects, UserContent, UserSink, VersionedStates
 from pipeline.settings import DynamodbUsersSettings
 
 __all__ = [
     "clock",
     "onboarding_queue",
     "rules",
+    "suspects",
     "tracing",
     "user_contents",
     "user_detectors",
@@ -79,6 +81,12 @@ def versioned_states() -> VersionedStates:
         anomalies_table=settings.anomalies_table,
         anomaly_ttl_s=user_ttl_s(),
     )
+
+
+@cache
+def suspects() -> Suspects:
+    """Return the marks of records that are tried alone."""
+    return DynamoSuspects(dynamodb(), batch_tables(), _user_settings().detector_state_table)
 
 
 def user_detectors() -> Sequence[ChangeDetector[Any]]:

@@ -1,4 +1,4 @@
-"""Refused records that today's contract takes, and their way back under their original ids."""
+"""Refused records that today's contracts take, and their way back under their original ids."""
 
 import base64
 import gzip
@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
+from pipeline.adapters.user_records import user_record
 from pipeline.cli.function_calls import Functions, NotTakenError
 from pipeline.cli.quarantine_lines import general_reason, list_objects, raw_bytes, read_lines
 from pipeline.cli.stack import Stack
@@ -18,6 +19,8 @@ from pipeline.cli.way_back import Lost
 from pipeline.events import MAX_PAYLOAD_BYTES
 from pipeline.flows.events.intake import OTHER_CONTENT, Accepted, take_in
 from pipeline.flows.events.lake import QuarantineLine
+from pipeline.flows.users.flow import PLACE as USERS
+from pipeline.flows.users.flow import read_changes
 from pipeline.records import KinesisRecord
 
 CONSUMER: Final = "KinesisEventsFunction"
@@ -25,7 +28,7 @@ CONSUMER: Final = "KinesisEventsFunction"
 
 SOURCE: Final = "EventStream"
 
-_OF_THE_STREAM: Final = "shardId-"
+_CONSUMERS: Final = {SOURCE: CONSUMER, USERS: "DynamodbUsersFunction"}
 _MAX_REASONS: Final = 3
 _OWN_PLACE: Final = 2  # parts of the id of a record that no aggregate carried
 
@@ -66,10 +69,9 @@ class QuarantineBack:
         self._hours = (since, until)
 
     def judge(self) -> Iterator[tuple[str, list[Judged]]]:
-        """Judge the refused records of the event stream, object by object, the oldest first."""
-        objects = list_objects(self._s3, self._bucket, *self._hours)
-        for key in [one.key for one in objects if one.shard_id.startswith(_OF_THE_STREAM)]:
-            yield key, self._judge(key)
+        """Judge the refused records, object by object, the oldest first."""
+        for one in list_objects(self._s3, self._bucket, *self._hours):
+            yield one.key, self._judge(one.key)
 
     def find(self) -> Iterator[Lost]:
         """Find for each object what passes, and what stays."""
@@ -85,7 +87,7 @@ class QuarantineBack:
         """Hand what passes to the consumer out of turn, then take it out of the object."""
         judged = self._judge(lost.key)
         records = [one.record for one in judged if one.record is not None]
-        answers = self._functions.call_with_records(CONSUMER, records)
+        answers = self._functions.call_with_records(_CONSUMERS[lost.source], records)
         refused = sum(answer["report"]["quarantined"] for answer in answers)
         if refused:
             raise NotTakenError(
@@ -99,6 +101,8 @@ class QuarantineBack:
 
     def _judge(self, key: str) -> list[Judged]:
         lines = list(read_lines(self._s3, self._bucket, key))
+        if lines and lines[0].shard_id == USERS:
+            return [_judge_change(line) for line in lines]
         judged = [self._judge_one(line) for line in lines]
         together = take_in([_back(one.record) for one in judged if one.record is not None])
         clashing = {item.user_record.record_id for item in together.refused}
@@ -163,13 +167,20 @@ def _lost(key: str, lines: Sequence[QuarantineLine], obstacle: str) -> Lost:
     more = f"; {len(reasons) - _MAX_REASONS} more" if len(reasons) > _MAX_REASONS else ""
     return Lost(
         place="quarantine",
-        source=SOURCE,
+        source=USERS if lines[0].shard_id == USERS else SOURCE,
         reason="; ".join(reasons[:_MAX_REASONS]) + more,
         key=key,
         records=len(lines),
         at=datetime.fromisoformat(min(one.arrived_at for one in lines)),
         obstacle=obstacle,
     )
+
+
+def _judge_change(line: QuarantineLine) -> Judged:
+    """Judge a record of UsersTable's stream, which lies there as Lambda delivered it."""
+    record = json.loads(raw_bytes(line))
+    _, bad = read_changes([user_record(record)])
+    return Judged(line, None, bad[0].reason) if bad else Judged(line, record)
 
 
 def _place(line: QuarantineLine) -> str:

@@ -37,6 +37,7 @@ _EVENT_TYPES: Final = {
     str(kind.__struct_config__.tag)
     for kind in (UserActivity, SystemMetric, Transaction, FraudReport)
 }
+_CHANGES: Final = {"user INSERT", "user MODIFY", "user REMOVE"}
 _NAME: Final = re.compile(r"/(?P<shard>[^/]+?)-(?P<first>\d+)(?:-late-[0-9a-f]{12})?\.jsonl\.gz$")
 _FIGURES: Final = (
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?"), "(time)"),
@@ -171,7 +172,8 @@ def raw_bytes(line: QuarantineLine) -> bytes:
 def event_type(data: bytes) -> str:
     """Tell the event type of a refused record, as far as it can be recognised.
 
-    Types that the contract does not know are all one: producers may put anything there.
+    Types that the contract does not know are all one: producers may put anything there. A change
+    of UsersTable is told by its kind.
     """
     if data.startswith(AGGREGATE_MAGIC):
         return "(KPL aggregate)"
@@ -181,8 +183,10 @@ def event_type(data: bytes) -> str:
         return "(gzip)"
     except (ValueError, RecursionError):
         return NOT_JSON
-    kind = event.get("event_type") if isinstance(event, dict) else None
-    return kind if isinstance(kind, str) and kind in _EVENT_TYPES else UNKNOWN_TYPE
+    if not isinstance(event, dict):
+        return UNKNOWN_TYPE
+    kind = event.get("event_type", f"user {event.get('eventName')}")
+    return kind if isinstance(kind, str) and kind in _EVENT_TYPES | _CHANGES else UNKNOWN_TYPE
 
 
 def general_reason(reason: str) -> str:

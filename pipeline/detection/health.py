@@ -86,9 +86,17 @@ def stray_keys(
 
 
 def poison_record(
-    rules: HealthRules, shard_id: str, arrived_at: float, sequence_number: int, attempts: int
+    rules: HealthRules,
+    shard_id: str,
+    arrived_at: float,
+    sequence_number: int,
+    attempts: int,
+    component: str = "",
 ) -> Anomaly:
-    """Report a record that took the function down each time it was tried, and is now set aside."""
+    """Report a record that took the function down each time it was tried, and is now set aside.
+
+    `component` is whose function it was, when it was not the rule's own.
+    """
     return _health(
         rules.pipeline_poison_record,
         shard_id=shard_id,
@@ -99,6 +107,7 @@ def poison_record(
             f"sequence number {sequence_number} went to quarantine untried",
             f"read it: streamwarden quarantine show {shard_id}:{sequence_number}",
         ),
+        component=component,
     )
 
 
@@ -128,7 +137,7 @@ def query_failed(
     )
 
 
-def _health(
+def _health(  # noqa: PLR0913  what a fact says
     rule: HealthRule,
     *,
     shard_id: str,
@@ -136,6 +145,7 @@ def _health(
     observed: int,
     title: str,
     reasons: tuple[str, ...],
+    component: str = "",
 ) -> Anomaly:
     arrived = datetime.fromtimestamp(arrived_at, UTC)
     hour = arrived.replace(minute=0, second=0, microsecond=0)
@@ -148,7 +158,7 @@ def _health(
         edge="opened",
         subject=shard_id,
         source="pipeline",
-        component=rule.component,
+        component=component or rule.component,
         opened_at=hour,
         occurred_at=hour,
         event_id=shard_id,

@@ -15,6 +15,7 @@ from pipeline.bootstrap import dynamodb_users as bootstrap
 from pipeline.bootstrap import shared
 from pipeline.metrics import Metric
 from tests.golden_events import golden
+from tests.log_lines import log_lines
 from tests.recorded_calls import Call
 
 if TYPE_CHECKING:
@@ -294,6 +295,22 @@ def test_a_poison_image_goes_to_quarantine_and_its_neighbours_go_on(account: Acc
     assert fact["rule_id"] == {"S": "pipeline_user_refused"}
 
 
+def test_no_log_line_shows_what_a_user_is(account: Account) -> None:
+    poison, good = golden("dynamodb_users")[INSERTED], golden("dynamodb_users")[INSERTED]
+    poison["dynamodb"]["NewImage"]["email"] = {"S": "canary without an address"}
+
+    with log_lines(dynamodb_users.logger) as logged:
+        handle(poison, good)
+        account.dynamodb.delete_table(TableName="audit")
+        handle(*golden("dynamodb_users"))
+
+    assert [line["message"] for line in logged.parsed()] == [
+        "changes taken",
+        "changes will be delivered again",
+    ]
+    assert [text for text in ("canary", "@", "Mara", "Lind") if text in logged.text] == []
+
+
 def test_an_outage_reports_the_first_record_that_failed_and_keeps_what_came_before(
     account: Account,
 ) -> None:
@@ -305,6 +322,46 @@ def test_an_outage_reports_the_first_record_that_failed_and_keeps_what_came_befo
 
     assert failed == [inserted["dynamodb"]["SequenceNumber"]]
     assert account.rows("profiles") == []
+
+
+def test_a_record_that_is_tried_alone_leaves_no_mark(account: Account) -> None:
+    failed = handle(golden("dynamodb_users")[EXPIRED])
+
+    assert failed == []
+    assert account.rows("states") == []
+
+
+def test_a_record_that_took_the_function_down_twice_is_set_aside_untried(account: Account) -> None:
+    deadly = golden("dynamodb_users")[INSERTED]
+    account.dynamodb.put_item(
+        TableName="states",
+        Item={
+            "state_key": {"S": f"suspect#dynamodb_users#{deadly['eventID']}"},
+            "shard_id": {"S": "any"},
+            "tries": {"N": "2"},
+        },
+    )
+
+    failed = handle(deadly)
+
+    assert failed == []
+    assert account.jobs() == []
+    (line,) = account.quarantined()
+    assert line["reason"] == "the function went down on it 2 times"
+    (fact,) = account.rows("anomalies")
+    assert fact["rule_id"] == {"S": "pipeline_poison_record"}
+    assert account.rows("states") == []
+
+
+def test_what_the_command_brings_back_is_answered_with_what_became_of_it(account: Account) -> None:
+    poison, good = golden("dynamodb_users")[INSERTED], golden("dynamodb_users")[INSERTED]
+    poison["dynamodb"]["NewImage"]["email"] = {"N": "7"}
+
+    answer = dynamodb_users.handler({"Records": [poison, good], "redrive": "records"}, CONTEXT)
+
+    assert answer["batchItemFailures"] == []
+    assert (answer["report"]["jobs"], answer["report"]["quarantined"]) == (2, 1)
+    assert len(account.jobs()) == 2
 
 
 def test_the_table_that_feeds_the_function_is_never_called(

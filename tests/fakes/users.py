@@ -41,6 +41,7 @@ class FakeUsersAccount:
         self.objects: dict[str, bytes] = {}
         self.jobs: list[OnboardingJob] = []
         self.rows: dict[StateKey, Versioned] = {}
+        self.marks: dict[str, int] = {}
         self.content: dict[str, int] = {}
         self.users: dict[str, User] = {}
         self.profiles: dict[str, Profile] = {}
@@ -120,6 +121,25 @@ class FakeStates:
             return
         self._account.rows[key] = Versioned(change.state, change.replaces + 1)
         self._account.anomalies.update({(f.dedup_key, f.fact_key): f for f in change.anomalies})
+
+
+class FakeSuspects:
+    """`Suspects` of an account."""
+
+    def __init__(self, account: FakeUsersAccount) -> None:
+        self._account = account
+
+    def tries(self, change_id: str, remaining_s: RemainingTime) -> int:
+        assert remaining_s() > 0
+        self._account._call("tries", lambda: None)
+        return self._account.marks.get(change_id, 0)
+
+    def mark(self, change_id: str, tries: int, expires_at: int) -> None:
+        assert expires_at > 0
+        self._account._call("mark", lambda: self._account.marks.update({change_id: tries}))
+
+    def clear(self, change_id: str) -> None:
+        self._account._call("clear", lambda: self._account.marks.pop(change_id, None))
 
 
 class FakeOnboarding:

@@ -4,36 +4,50 @@ Changes are taken in their order. Neighbours that remove nobody are taken togeth
 idempotent by its key, then the jobs, then the detectors with their facts. A removal is taken alone,
 after all before it, so nothing of an earlier life of the user comes after his erasure. The first
 part that fails ends the batch there, and the stream delivers the rest again.
+
+A batch that takes the function down comes again in halves, down to the record that does it. So a
+record that comes alone is marked before it is tried, and the third time it goes to quarantine
+untried: it holds its shard for three deaths, not for as long as the stream keeps it.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pipeline.detection import health
+from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.rules import HealthRules
 from pipeline.errors import InvalidRecordError, RetryableError
-from pipeline.flows.events.intake import Refused
+from pipeline.flows.events.intake import Refused, whole
 from pipeline.flows.events.lake import quarantine_objects
 from pipeline.flows.users.auditing import audit_row
-from pipeline.flows.users.ports import JobQueue, Removal, UserContent, UserSink
+from pipeline.flows.users.ports import JobQueue, Removal, Suspects, UserContent, UserSink
 from pipeline.flows.users.report import BatchReport
 from pipeline.flows.users.watching import Watching
 from pipeline.jobs import OnboardingJob, SendWelcome, SetupUserProfile
 from pipeline.ports import RemainingTime
 from pipeline.records import KinesisRecord
-from pipeline.records import UserRecord as QuarantinedRecord
 from pipeline.users import UserChange, UserRecord
 
-PLACE = "UsersTable"
+PLACE: Final = "UsersTable"
 """What quarantine and health facts call the source: a record does not name its shard."""
 
+MAX_TRIES: Final = 2
+"""How often a record is tried alone and takes the function down before it is set aside untried."""
 
-class _Bad(NamedTuple):
+CLEAR_TRIES: Final = 4
+"""How often a mark is taken back, each time with the client's own retries."""
+
+_COMPONENT: Final = "users flow"
+_MARK_LIVES_S: Final = 2 * 86_400  # the stream keeps a record for half as long
+
+
+class Bad(NamedTuple):
+    """A record that cannot be taken, and why; the reason never quotes a personal value."""
+
     record: UserRecord
     reason: str
     path: str
-    is_defect: bool = False
 
 
 class UserFlow:
@@ -44,22 +58,30 @@ class UserFlow:
         queue: Where onboarding jobs go.
         watching: The detectors.
         contents: What belongs to a user, in the order in which it is erased.
+        suspects: Records that were tried alone and never ended.
         health_rules: How bad the flow's own troubles are.
+        is_late: The records come out of turn, brought back by the command: they hold no shard, and
+            what is refused of them overwrites nothing in quarantine but itself.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the ports of the flow
         self,
         sink: UserSink,
         queue: JobQueue,
         watching: Watching,
         contents: Sequence[UserContent],
+        suspects: Suspects,
         health_rules: HealthRules,
+        *,
+        is_late: bool = False,
     ) -> None:
         self._sink = sink
         self._queue = queue
         self._watching = watching
         self._contents = contents
+        self._suspects = suspects
         self._health_rules = health_rules
+        self._is_late = is_late
 
     def take_batch(self, records: Sequence[UserRecord], remaining_s: RemainingTime) -> BatchReport:
         """Take changes in their order up to the first that fails; safe to repeat.
@@ -68,6 +90,39 @@ class UserFlow:
             records: At least one record, in the order of their shard.
             remaining_s: Time left for erasures and for the retries of the adapters.
         """
+        if self._is_late or len(records) > 1:
+            return self._take_all(records, remaining_s)
+        try:
+            return self._take_alone(records[0], remaining_s)
+        except RetryableError as error:
+            return BatchReport(failed=records[0].sequence_number, failure=error)
+
+    def _take_alone(self, record: UserRecord, remaining_s: RemainingTime) -> BatchReport:
+        """Take a batch of one, which may be what bisection left of a batch that killed us.
+
+        A mark that stays behind means that the function went down, so every orderly end takes it
+        back.
+        """
+        tries = self._suspects.tries(record.change_id, remaining_s)
+        if tries >= MAX_TRIES:
+            report = self._set_aside_untried(record, tries, remaining_s)
+        else:
+            expires_at = int(record.written_at) + _MARK_LIVES_S
+            self._suspects.mark(record.change_id, tries + 1, expires_at)
+            report = self._take_all([record], remaining_s)
+        self._clear(record.change_id)
+        return report
+
+    def _clear(self, change_id: str) -> None:
+        """Take the mark back, stubbornly: left behind, it makes an outage look like a death."""
+        for _ in range(CLEAR_TRIES - 1):
+            try:
+                return self._suspects.clear(change_id)
+            except RetryableError:
+                continue
+        return self._suspects.clear(change_id)
+
+    def _take_all(self, records: Sequence[UserRecord], remaining_s: RemainingTime) -> BatchReport:
         report = BatchReport()
         for portion in _portions(records):
             try:
@@ -85,7 +140,7 @@ class UserFlow:
             self._take_together(portion, report, remaining_s)
         except InvalidRecordError as error:
             if len(portion) == 1:
-                self._set_aside([_Bad(portion[0], error.reason, error.path)], remaining_s)
+                self._set_aside([Bad(portion[0], error.reason, error.path)], remaining_s)
                 report.quarantined += 1
                 report.taken += 1
                 return
@@ -96,7 +151,7 @@ class UserFlow:
         self, portion: Sequence[UserRecord], report: BatchReport, remaining_s: RemainingTime
     ) -> None:
         by_id = {record.change_id: record for record in portion}
-        changes, bad = _read(portion)
+        changes, bad = read_changes(portion)
         rows = [audit_row(change) for change in changes if change.changed]
         if rows:
             self._sink.write(rows, [], [], remaining_s)
@@ -124,17 +179,33 @@ class UserFlow:
                 raise RetryableError("a removed user has more than one invocation can erase")
         return True
 
-    def _set_aside(self, bad: Sequence[_Bad], remaining_s: RemainingTime) -> None:
+    def _set_aside(self, bad: Sequence[Bad], remaining_s: RemainingTime) -> None:
         """Quarantine records and say so, once an hour at most."""
-        refused = [_refused(one) for one in bad]
         first = bad[0]
-        fact = health.user_refused(
+        reason = f"{PLACE}:{first.record.sequence_number}: {first.reason} (at {first.path})"
+        written_at = first.record.written_at
+        fact = health.user_refused(self._health_rules, written_at, len(bad), reason)
+        self._quarantine(bad, fact, remaining_s)
+
+    def _set_aside_untried(
+        self, record: UserRecord, tries: int, remaining_s: RemainingTime
+    ) -> BatchReport:
+        fact = health.poison_record(
             self._health_rules,
-            first.record.written_at,
-            len(bad),
-            f"{first.record.change_id}: {first.reason} (at {first.path})",
+            PLACE,
+            record.written_at,
+            int(record.sequence_number),
+            tries,
+            _COMPONENT,
         )
-        objects = quarantine_objects(refused, [one.record for one in refused])
+        bad = Bad(record, f"the function went down on it {tries} times", "$")
+        self._quarantine([bad], fact, remaining_s)
+        return BatchReport(taken=1, quarantined=1)
+
+    def _quarantine(self, bad: Sequence[Bad], fact: Anomaly, remaining_s: RemainingTime) -> None:
+        refused = [_refused(one) for one in bad]
+        batch = [one.record for one in refused]
+        objects = quarantine_objects(refused, batch, is_late=self._is_late)
         self._sink.write([], [fact], objects, remaining_s)
 
 
@@ -145,14 +216,15 @@ def _portions(records: Sequence[UserRecord]) -> Iterator[list[UserRecord]]:
         yield from ([one] for one in portion) if is_removal else [portion]
 
 
-def _read(portion: Sequence[UserRecord]) -> tuple[list[UserChange], list[_Bad]]:
+def read_changes(portion: Sequence[UserRecord]) -> tuple[list[UserChange], list[Bad]]:
+    """Decode records, each by itself: the changes, and what cannot be one."""
     changes: list[UserChange] = []
-    bad: list[_Bad] = []
+    bad: list[Bad] = []
     for record in portion:
         try:
             changes.append(record.read())
         except InvalidRecordError as error:
-            bad.append(_Bad(record, error.reason, error.path))
+            bad.append(Bad(record, error.reason, error.path))
         except Exception as error:  # noqa: BLE001  an unknown bug sets aside its record, visibly
             bad.append(_broken(record, error))
     return changes, bad
@@ -177,14 +249,13 @@ def _jobs(change: UserChange) -> list[OnboardingJob]:
     return [setup, welcome]
 
 
-def _broken(record: UserRecord, error: Exception) -> _Bad:
+def _broken(record: UserRecord, error: Exception) -> Bad:
     """Name the defect by its type alone: its text may quote a personal value."""
-    return _Bad(record, f"defect in the users flow: {type(error).__name__}", "$", is_defect=True)
+    return Bad(record, f"defect in the users flow: {type(error).__name__}", "$")
 
 
-def _refused(bad: _Bad) -> Refused:
-    record, data = bad.record, bad.record.data()
+def _refused(bad: Bad) -> Refused:
+    record = bad.record
     number = int(record.sequence_number)
-    whole = KinesisRecord(PLACE, number, record.change_id, record.written_at, data)
-    user_record = QuarantinedRecord(record.change_id, record.change_id, data)
-    return Refused(whole, user_record, bad.reason, bad.path, bad.is_defect)
+    row = KinesisRecord(PLACE, number, record.change_id, record.written_at, record.data())
+    return Refused(row, whole(row), bad.reason, bad.path)

@@ -79,6 +79,19 @@ class VersionedStates(Protocol):
         """
 
 
+class Suspects(Protocol):
+    """Marks of records that are tried alone; one that stays behind tells of a function's death."""
+
+    def tries(self, change_id: str, remaining_s: RemainingTime) -> int:
+        """Return how often a record was tried and never ended."""
+
+    def mark(self, change_id: str, tries: int, expires_at: int) -> None:
+        """Say how often a record is tried, this time included; `expires_at` in epoch seconds."""
+
+    def clear(self, change_id: str) -> None:
+        """Forget the tries of a record, which has ended in an orderly way."""
+
+
 class Removal(NamedTuple):
     """A removed user: who, by which record, and when DynamoDB took it."""
 

@@ -69,6 +69,7 @@ def returning() -> Iterator[Returning]:
         )["QueueUrl"]
         uploads = sqs.create_queue(QueueName="sw-uploads-dead")["QueueUrl"]
         resources = {
+            "DynamodbUsersFunction": "sw-dynamodb-users",
             "KinesisEventsFunction": "sw-kinesis-events",
             "S3UploadsFunction": "sw-s3-uploads",
             "OnboardingQueue": jobs,

@@ -13,6 +13,7 @@ from pipeline.cli.quarantine_replay import Verdict, judge
 from pipeline.flows.events.intake import OTHER_CONTENT, Refused, take_in
 from pipeline.flows.events.lake import quarantine_objects
 from pipeline.records import KinesisRecord, UserRecord
+from tests.golden_events import golden
 from tests.unit.cli.returning import Returning, returning
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC).timestamp()
@@ -146,10 +147,56 @@ def test_a_clash_of_ids_stays(account: Returning, refused: list[Refused]) -> Non
     assert (staying.records, bool(staying.obstacle)) == (len(refused), True)
 
 
-def test_refused_changes_of_users_are_none_of_the_stream(account: Returning) -> None:
-    _set_aside(account, _refused(7, GOOD, source="UsersTable"))
+def _refused_changes(account: Returning, *changes: Mapping[str, Any]) -> str:
+    """Set changes of UsersTable aside, as the consumer of an older contract refused them."""
+    return _set_aside(
+        account,
+        *(
+            _refused(number, json.dumps(change).encode(), source="UsersTable")
+            for number, change in enumerate(changes, 7)
+        ),
+    )
 
-    assert list(_back(account).find()) == []
+
+def test_a_refused_change_of_a_user_goes_back_to_its_own_consumer_as_it_came(
+    account: Returning,
+) -> None:
+    good, bad = golden("dynamodb_users")[0], golden("dynamodb_users")[1]
+    bad["dynamodb"]["NewImage"]["email"] = {"N": "7"}
+    key = _refused_changes(account, good, bad)
+    back = _back(account)
+    passing, staying = back.find()
+
+    back.put_back(passing)
+
+    assert (passing.source, passing.records, staying.records) == ("UsersTable", 1, 1)
+    assert account.functions.calls == [
+        ("sw-dynamodb-users", {"Records": [good], "redrive": "records"})
+    ]
+    assert _left(account, key) == ["UsersTable:8"]
+
+
+def test_a_change_that_the_users_consumer_refuses_again_stays(account: Returning) -> None:
+    account.functions.answer = lambda _name, _event: {
+        "batchItemFailures": [],
+        "report": {"taken": 1, "quarantined": 1},
+    }
+    key = _refused_changes(account, golden("dynamodb_users")[0])
+    back = _back(account)
+    (passing,) = back.find()
+
+    with pytest.raises(NotTakenError, match="deploy it first"):
+        back.put_back(passing)
+
+    assert _left(account, key) == ["UsersTable:7"]
+
+
+def test_verdicts_name_the_kind_of_a_change(account: Returning) -> None:
+    _refused_changes(account, golden("dynamodb_users")[3])
+
+    verdicts = judge(one for _, judged in _back(account).judge() for one in judged)
+
+    assert verdicts == [Verdict("user REMOVE", "$", "unknown metric", passing=1)]
 
 
 def test_verdicts_count_each_record_once_by_its_fault(account: Returning) -> None:

@@ -18,6 +18,7 @@ REFUSED = health.refused_records(
 assert REFUSED is not None
 STRAY = health.stray_keys(RULES, "shard-0", ARRIVAL, 2, "shard-0:7 was put under another key")
 POISON = health.poison_record(RULES, "shard-0", ARRIVAL, 7, 2)
+DEADLY_USER = health.poison_record(RULES, "UsersTable", ARRIVAL, 7, 2, "users flow")
 USER = health.user_refused(RULES, ARRIVAL, 3, "7: not JSON")
 
 
@@ -38,6 +39,10 @@ def test_a_fact_is_as_its_rule_says(
     assert (fact.rule_id, fact.severity, fact.observed) == (rule_id, severity, observed)
     assert (fact.rule_version, fact.kind, fact.detector) == (rule.version, "event", "health")
     assert (fact.source, fact.component, fact.subject) == ("pipeline", "event flow", "shard-0")
+
+
+def test_a_poison_record_is_told_of_the_flow_that_it_took_down() -> None:
+    assert (POISON.component, DEADLY_USER.component) == ("event flow", "users flow")
 
 
 @pytest.mark.parametrize(("refused", "records"), [(19, 19), (20, 41), (0, 500)])

@@ -12,7 +12,14 @@ from pipeline.flows.users.flow import UserFlow
 from pipeline.flows.users.report import BatchReport
 from pipeline.flows.users.watching import Watching
 from pipeline.users import UserRecord
-from tests.fakes.users import FAULTS, CrashError, FakeStates, FakeUsersAccount, Fault
+from tests.fakes.users import (
+    FAULTS,
+    CrashError,
+    FakeStates,
+    FakeSuspects,
+    FakeUsersAccount,
+    Fault,
+)
 from tests.golden_events import golden
 
 DAY_S = 86_400
@@ -21,7 +28,7 @@ RULES = default_rules()
 
 def flow(account: FakeUsersAccount) -> UserFlow:
     watching = Watching(change_detectors(RULES), FakeStates(account), DAY_S)
-    return UserFlow(account, account, watching, [account], RULES.health)
+    return UserFlow(account, account, watching, [account], FakeSuspects(account), RULES.health)
 
 
 def seconds() -> float:
@@ -188,7 +195,7 @@ def test_quarantine_holds_the_record_as_it_came() -> None:
     (key,) = account.objects
     assert key.startswith("quarantine/dt=2026-11-21/hour=10/UsersTable-1000000000000000000004")
     assert line["path"] == "$.dynamodb.NewImage.email"
-    assert line["record_id"] == f"{4:032x}"
+    assert line["record_id"] == "UsersTable:1000000000000000000004"
 
 
 def test_a_new_expiry_alone_is_not_worth_an_audit_row() -> None:
