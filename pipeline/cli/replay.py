@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, islice
+from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 import click
@@ -17,11 +18,11 @@ from pipeline.cli.lake_events import Lake, LakeEvent, Range, stream_record
 from pipeline.cli.moments import MomentType, short_text, utc_now
 from pipeline.cli.quarantine_back import CONSUMER
 from pipeline.cli.redrive import EXIT_LEFT, rate_option
+from pipeline.cli.rule_files import Chosen, from_file, of_stack, rules_option
 from pipeline.cli.shadow import Detection, Firing, firings, within
 from pipeline.cli.stack import EXIT_NOTHING, EXIT_UNREADABLE, Stack, reading, stack_option
 from pipeline.cli.tables import Column, print_json, print_table, remark, table
 from pipeline.detection.anomaly import Anomaly
-from pipeline.detection.rules import default_rules
 from pipeline.events import FraudReport, SystemMetric, Transaction, UserActivity
 from pipeline.flows.alerts.texts import clean
 
@@ -40,8 +41,12 @@ Mode = Literal["shadow", "real"]
 
 @dataclass(slots=True)
 class Seen:
-    """What the detectors made of a range: events read with those of warming up, facts, alerts."""
+    """What the detectors made of a range: events read with those of warming up, facts, alerts.
 
+    `rules` says where the rules come from that they followed.
+    """
+
+    rules: str
     events: int
     facts: list[Anomaly]
     new: list[Anomaly]
@@ -60,6 +65,7 @@ class Done:
 
 @click.command()
 @stack_option
+@rules_option
 @click.option(
     "--from",
     "start",
@@ -90,6 +96,7 @@ class Done:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; with --mode real needs --yes.")
 def replay(  # noqa: PLR0913, PLR0917  one argument per option
     stack_name: str | None,
+    rules_file: Path | None,
     start: datetime,
     end: datetime,
     event_type: str | None,
@@ -101,22 +108,26 @@ def replay(  # noqa: PLR0913, PLR0917  one argument per option
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Play the lake's events of a time range again, under today's rules.
+    """Play the lake's events of a time range again, under the rules that the stack follows today.
 
     In shadow mode nothing is changed: it prints the alerts that would have fired, and which of them
-    the stack has not found. In real mode the events go through the consumer under their original
-    ids, which rewrites their rows, and what was not found becomes an alert marked as a replay.
+    the stack has not found; --rules tries other rules. In real mode the events go through the
+    consumer under their original ids, which rewrites their rows, and what was not found becomes an
+    alert marked as a replay.
 
-    Exit code 0: done; 1: no events in this time; 2: wrong usage; 3: the stack cannot be read, or
-    interrupted; 4: the consumer did not take the events.
+    Exit code 0: done; 1: no events in this time, or the rules cannot be used; 2: wrong usage; 3:
+    the stack cannot be read, or interrupted; 4: the consumer did not take the events.
     """
+    if rules_file and mode == "real":
+        raise click.UsageError("--rules is for shadow mode: facts must be of the stack's own rules")
     if as_json and mode == "real" and not yes:
         raise click.UsageError("--json with --mode real needs --yes: nobody could be asked")
     if end <= start:
         raise click.UsageError("--to must be after --from")
     wanted = Range(start, end, event_type or "", subject)
     with reading(stack_name) as stack:
-        seen = look(stack, wanted, timedelta(hours=warm_up_hours))
+        chosen = from_file(rules_file) if rules_file else of_stack(stack)
+        seen = look(stack, wanted, timedelta(hours=warm_up_hours), chosen)
         if not as_json:
             _print(seen, wanted)
         done = None
@@ -131,9 +142,9 @@ def replay(  # noqa: PLR0913, PLR0917  one argument per option
     _end(seen, done)
 
 
-def look(stack: Stack, wanted: Range, warm_up: timedelta) -> Seen:
+def look(stack: Stack, wanted: Range, warm_up: timedelta, chosen: Chosen) -> Seen:
     """Run the detectors over a range of the lake and ask the stack what it has found of it."""
-    rules = default_rules()
+    rules = chosen.rules
     lake = Lake(stack.client("s3"), stack.output("LakeBucketName"))
     detection = Detection(rules)
     earlier = Range(wanted.start - warm_up, wanted.end, wanted.event_type, wanted.subject)
@@ -144,7 +155,8 @@ def look(stack: Stack, wanted: Range, warm_up: timedelta) -> Seen:
         remark(f"{lake.unreadable:,} lines of the lake break today's contract and were left out")
     known = {(one.dedup_key, one.fact_key) for one in facts if _is_known(stack, one)}
     new = [one for one in facts if (one.dedup_key, one.fact_key) not in known]
-    return Seen(detection.events, facts, new, firings(facts, known, rules))
+    found = firings(facts, known, rules)
+    return Seen(chosen.origin, detection.events, facts, new, found)
 
 
 def play(stack: Stack, wanted: Range, facts: Sequence[Anomaly], rate: float) -> Done:
@@ -232,16 +244,18 @@ def _print(seen: Seen, wanted: Range) -> None:
             )
             for one in seen.firings
         ]
-        print_table(table("Alerts under today's rules", columns, rows))
+        print_table(table(f"Alerts; rules: {seen.rules}", columns, rows))
     news = sum(one.is_new for one in seen.firings)
     click.echo(
         f"{seen.events:,} events from {short_text(wanted.start)} to {short_text(wanted.end)} and "
-        f"of warming up: {len(seen.firings):,} alerts, {news:,} of them not found by the stack"
+        f"of warming up: {len(seen.firings):,} alerts, {news:,} of them not found by the stack; "
+        f"rules: {seen.rules}"
     )
 
 
 def _fields(seen: Seen, done: Done | None) -> dict[str, Any]:
     return {
+        "rules": seen.rules,
         "events": seen.events,
         "alerts": [
             {

@@ -1,9 +1,10 @@
 """A stack on moto with the outputs that reading commands need, found by its name as on AWS."""
 
+import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import boto3
@@ -29,6 +30,7 @@ OUTPUTS = {
     "LakeBucketName": "lake",
     "MetricsTableName": "metrics",
     "TransactionsTableName": "transactions",
+    "RulesParameterName": f"/{STACK}/rules",
     "EnvironmentName": "prod",
     "RunbookAddress": "https://docs.example/operations",
 }
@@ -39,6 +41,18 @@ class Deployed(NamedTuple):
 
     dynamodb: Any
     s3: Any
+    ssm: Any
+
+    def archive(self, events: Sequence[Mapping[str, Any]], hour: datetime) -> None:
+        """Write events to the lake as the event flow does that got them within an hour."""
+        lines = [json.dumps({"event_id": f"e-{i}", **event}) for i, event in enumerate(events)]
+        key = f"events/{hour:dt=%Y-%m-%d/hour=%H}/shardId-000000000000-1.jsonl.gz"
+        self.s3.put_object(Bucket="lake", Key=key, Body=gzip.compress("\n".join(lines).encode()))
+
+    def override(self, rules: str) -> None:
+        """Write the rules' parameter."""
+        name = OUTPUTS["RulesParameterName"]
+        self.ssm.put_parameter(Name=name, Value=rules, Type="String", Overwrite=True)
 
     def page(self, facts: Sequence[Anomaly], pager: FakePager | None = None) -> None:
         """Store facts and let the alert flow make alerts of them, as the functions do."""
@@ -64,7 +78,7 @@ def deployed() -> Iterator[Deployed]:
     """Deploy the stack into an account of its own."""
     with mock_aws():
         session: Any = boto3.Session("test", "test", region_name="eu-central-1")
-        account = Deployed(session.client("dynamodb"), session.client("s3"))
+        account = Deployed(*map(session.client, ("dynamodb", "s3", "ssm")))
         create_tables(
             account.dynamodb,
             AlertsTable="alerts",

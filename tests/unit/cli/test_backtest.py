@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli.main import main
+from tests.unit.cli.stacks import STACK, deployed
 
 MIDNIGHT = datetime(2026, 9, 1, tzinfo=UTC)
 
@@ -71,6 +72,30 @@ def test_more_pages_a_day_than_the_budget_are_exit_code_4(
 
     assert result.exit_code == exit_code
     assert "1 lines break the contract" in result.stderr
+
+
+def test_the_lake_is_judged_by_the_stacks_rules_and_nothing_is_changed(
+    events: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    lines = [json.loads(line) for line in events.read_text().splitlines()[:-1]]
+    hour = MIDNIGHT + timedelta(hours=10)
+    of_the_hour = [one for one in lines if one["timestamp"].startswith("2026-09-01T10:")]
+    arguments = ["backtest", "--from", "2026-09-01", "--to", "2026-09-02", "--stack", STACK]
+
+    with deployed() as stack:
+        stack.archive(of_the_hour, hour)
+        stack.override('[[static_limit.limits]]\nmetric = "disk_usage"\nabove = 96.0\n')
+        in_force = printed(CliRunner().invoke(main, [*arguments, "--json"]))
+        Path("rules.toml").write_text("[static_limit]\nstaged = true", encoding="utf-8")
+        trial = printed(CliRunner().invoke(main, [*arguments, "--rules", "rules.toml", "--json"]))
+        kept = [stack.dynamodb.scan(TableName=name)["Count"] for name in ("alerts", "anomalies")]
+        objects = stack.s3.list_objects_v2(Bucket="lake")["KeyCount"]
+
+    assert (in_force["events"], in_force["rules"]) == (24, {})
+    assert (trial["rules"]["static_limit"]["firings"], trial["pages"]) == (4, 0)
+    assert trial["difference"] == {"new": 4, "gone": 0}
+    assert (kept, objects) == ([0, 0], 1)
 
 
 def test_rules_that_cannot_be_used_are_exit_code_1(events: Path) -> None:
