@@ -137,5 +137,6 @@ def decode_job(body: str) -> ThumbnailJob:
     """
     try:
         return msgspec.json.decode(body, type=ThumbnailJob)
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise InvalidRecordError(f"not a thumbnail job: {error}") from error
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        reason = str(error)[:_MAX_DETAIL_CHARS]  # a value may be quoted in full
+        raise InvalidRecordError(f"not a thumbnail job: {reason}") from error

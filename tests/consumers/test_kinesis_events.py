@@ -18,6 +18,8 @@ from pipeline.bootstrap import shared
 from pipeline.errors import SettingsError
 from pipeline.metrics import Metric
 from tests.contract.accounts import create_tables
+from tests.hostile_texts import HOSTILE_TEXTS
+from tests.log_lines import log_lines
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -276,6 +278,45 @@ def test_a_batch_leaves_one_log_line_with_its_figures_as_fields(
     assert (fields["shard_id"], fields["sequence_number"]) == ("shardId-000000000000", "1")
     assert (fields["stored"], fields["quarantined"]) == (2, 1)
     assert fields["by_type"] == {"user_activity": 1, "transaction": 1}
+
+
+CANARIES = (
+    "canary@example.com",
+    "203.0.113.77",
+    "4111111111111111",
+    "Canary Lane",
+    "canary-session",
+)
+
+
+def canary(text: str) -> bytes:
+    event = {
+        "event_type": "user_activity",
+        "user_id": "u-1",
+        "activity_type": text,
+        "timestamp": "2026-09-21T14:12:00Z",
+        "session_id": CANARIES[4],
+        "ip_address": CANARIES[1],
+        "location": CANARIES[3],
+        "details": {"email": CANARIES[0], "card": CANARIES[2]},
+    }
+    return json.dumps(event).encode()
+
+
+def test_no_log_line_is_forged_or_shows_what_a_record_holds(dynamodb: "DynamoDBClient") -> None:
+    hostile = [canary(text) for text in HOSTILE_TEXTS]
+    broken = [text.encode() + " ".join(CANARIES).encode() for text in HOSTILE_TEXTS]
+
+    with log_lines(kinesis_events.logger) as logged:
+        kinesis_events.handler(lambda_event(*hostile, *broken, key="u-1"), CONTEXT)
+        dynamodb.delete_table(TableName="activities")
+        kinesis_events.handler(lambda_event(*hostile, key="u-1"), CONTEXT)
+
+    assert [line["message"] for line in logged.parsed()] == [
+        "batch processed",
+        "batch will be delivered again",
+    ]
+    assert [token for token in CANARIES if token in logged.text] == []
 
 
 def test_activities_of_the_lake_alone_have_no_rows_and_are_counted_as_such(

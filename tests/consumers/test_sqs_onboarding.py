@@ -14,6 +14,7 @@ from consumers import sqs_onboarding
 from pipeline.bootstrap import sqs_onboarding as bootstrap
 from pipeline.metrics import Metric
 from tests.golden_events import golden
+from tests.log_lines import log_lines
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -202,16 +203,16 @@ def test_a_batch_of_nothing_but_poison_is_reported_and_does_not_raise(account: A
     assert account.messages() == []
 
 
-def test_a_user_whose_row_is_broken_fails_without_being_quoted(
-    account: Account, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_user_whose_row_is_broken_fails_without_being_quoted(account: Account) -> None:
     broken = MARA | {"email": {"S": "no address at all"}}
     account.dynamodb.put_item(TableName="users", Item=broken)
 
-    failed = handle(golden("sqs_onboarding")[SETUP])
+    with log_lines(sqs_onboarding.logger) as logged:
+        failed = handle(golden("sqs_onboarding")[SETUP])
 
     assert failed == ["059f36b4-87a3-44ab-83d2-661975830a7d"]
-    assert "no address at all" not in caplog.text
+    assert [line["message"] for line in logged.parsed()] == ["job failed", "jobs taken"]
+    assert [text for text in ("no address at all", "Mara") if text in logged.text] == []
 
 
 def test_a_welcome_that_could_not_be_sent_is_sent_later(account: Account) -> None:

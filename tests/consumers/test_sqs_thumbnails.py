@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
 
+import boto3
 import pytest
 from moto import mock_aws
 from PIL import Image as Pillow
@@ -25,6 +26,8 @@ from tests.fakes.image_account import (
     message,
 )
 from tests.fakes.pictures import bomb, encoded, jpeg, picture
+from tests.hostile_texts import HOSTILE_TEXTS
+from tests.log_lines import log_lines
 
 CONTEXT: Any = None
 KEY = "uploads/u1/holiday/beach 1.jpg"
@@ -250,6 +253,29 @@ def test_the_rest_of_a_batch_does_not_suffer_from_one_message(account: Account) 
 
     assert failed == ["1", "3", "4"]
     assert sorted(row["status"]["S"] for row in account.rows()) == ["labelled", "ready"]
+
+
+@pytest.mark.usefixtures("account")
+def test_no_hostile_message_forges_a_log_line() -> None:
+    with log_lines(sqs_thumbnails.logger) as logged:
+        failed = handle(*HOSTILE_TEXTS, *(json.dumps({"job": text}) for text in HOSTILE_TEXTS))
+
+    assert len(failed) == 2 * len(HOSTILE_TEXTS)
+    assert [line["message"] for line in logged.parsed()] == ["job failed"] * len(failed)
+
+
+def test_a_job_about_a_foreign_bucket_calls_nothing(account: Account) -> None:
+    body = labelled(account, jpeg()).replace('"content"', '"foreign"')
+    called: list[str] = []
+    assert boto3.DEFAULT_SESSION
+    boto3.DEFAULT_SESSION.events.register(
+        "before-call", lambda model, **_: called.append(model.name)
+    )
+
+    failed = handle(body)
+
+    assert failed == ["1"]
+    assert called == ["GetParameter"]  # the rules, before any message is looked at
 
 
 def test_an_outage_sends_the_message_back_and_leaves_the_row(

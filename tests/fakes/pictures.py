@@ -61,6 +61,30 @@ def text_bomb() -> bytes:
     return whole[:33] + _chunk(b"zTXt", text) + whole[33:]
 
 
+def profile_bomb() -> bytes:
+    """Return a PNG with a colour profile that unfolds to 64 MB."""
+    whole = encoded(picture(), "PNG")
+    profile = b"icc\x00\x00" + zlib.compress(bytes(64 * 1024 * 1024))
+    return whole[:33] + _chunk(b"iCCP", profile) + whole[33:]
+
+
+def animated(frames: int) -> bytes:
+    """Return a PNG of 64 x 64 pixels with many frames, all of them alike."""
+    side = 64
+    pixels = zlib.compress((b"\x00" + bytes(3 * side)) * side)
+    control = struct.pack(">IIIIHHBB", side, side, 0, 0, 1, 10, 0, 0)
+    chunks = [
+        _chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)),
+        _chunk(b"acTL", struct.pack(">II", frames, 0)),
+        _chunk(b"fcTL", struct.pack(">I", 0) + control),
+        _chunk(b"IDAT", pixels),
+    ]
+    for number in range(1, 2 * frames - 1, 2):
+        chunks.append(_chunk(b"fcTL", struct.pack(">I", number) + control))
+        chunks.append(_chunk(b"fdAT", struct.pack(">I", number + 1) + pixels))
+    return b"\x89PNG\r\n\x1a\n" + b"".join([*chunks, _chunk(b"IEND", b"")])
+
+
 def _chunk(name: bytes, body: bytes) -> bytes:
     checksum = struct.pack(">I", zlib.crc32(name + body))
     return struct.pack(">I", len(body)) + name + body + checksum

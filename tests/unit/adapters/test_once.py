@@ -10,6 +10,7 @@ from pipeline.adapters.once import PowertoolsOnce, persistence
 from pipeline.errors import RetryableError
 
 CONTEXT: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+OUT_OF_TIME: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: -1)
 
 
 @pytest.fixture
@@ -65,6 +66,18 @@ def test_an_effect_that_is_under_way_elsewhere_comes_later(client: Any) -> None:
     (row,) = client.scan(TableName="done")["Items"]
     assert row["status"] == {"S": "INPROGRESS"}
     assert "in_progress_expiration" in row  # after which it may be tried again
+
+
+def test_what_a_dead_invocation_has_claimed_is_had_once_its_time_is_over(client: Any) -> None:  # noqa: ANN401  a client
+    def die() -> None:
+        raise CrashError
+
+    with pytest.raises(CrashError):
+        PowertoolsOnce(persistence(client, "done"), 3600, OUT_OF_TIME).do("a", die)
+
+    told = [once(client).do("a", lambda: None) for _ in range(2)]
+
+    assert told == [True, False]
 
 
 def test_a_table_that_cannot_be_read_is_an_outage(client: Any) -> None:  # noqa: ANN401  a client
