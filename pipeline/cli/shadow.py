@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from pipeline.cli.lake_events import LakeEvent
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.detector import detectors, pooled_detectors
@@ -48,7 +50,8 @@ class Detection:
                 self.defects[f"{type(error).__name__}: {error}"] += 1
                 continue
             self._states.update(changed)
-            yield from facts
+            for fact in facts:
+                yield msgspec.structs.replace(fact, archived_at=item.arrival_hour)
 
     def _fold(self, item: LakeEvent) -> tuple[dict[tuple[str, str, str], Any], list[Anomaly]]:
         changed: dict[tuple[str, str, str], Any] = {}

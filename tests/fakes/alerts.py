@@ -341,5 +341,6 @@ def cpu_fact(**changes: object) -> Anomaly:
         "reasons": ("97.3% is above the limit 90%", "3 points above the limit so far"),
         "recent": (41.0, 43.5, 40.2, 44.1, 52.0, 71.9, 91.2, 95.8, 97.3),
         "labels": {"metric_name": "cpu_usage", "source": "web-7"},
+        "archived_at": NOON - timedelta(hours=1),
     }
     return Anomaly(**(fields | changes))  # type: ignore[arg-type]  # tests name the fields

@@ -24,25 +24,23 @@ _MAX_COMMAND_EVENTS: Final = 3
 _BEFORE: Final = timedelta(hours=1)
 """How much of the past a query shows ahead of the first breach: what usual looked like."""
 
-_EVENTS: Final[dict[str, Literal["series", "payments", "lake"]]] = {
+_ROWS: Final[dict[str, Literal["series", "payments"]]] = {
     "static_limit": "series",
     "metric_baseline": "series",
     "transaction_amount": "payments",
     "transaction_velocity": "payments",
-    "impossible_travel": "lake",
-    "failed_login_user": "lake",
-    "failed_login_address": "lake",
+    "transaction_fraud_score": "payments",
 }
-"""Where the events of a rule lie. The facts of the others come from no event of the stream."""
+"""Rules whose events are rows of a table; those of the others on the stream are in the lake."""
 
 
 def evidence_query(fact: Anomaly, occasion: Occasion, where: Deployment) -> str | None:
     """Return a shell command that shows the events behind an alert, None when none can be written.
 
     A series from its table, a user's payments from theirs, other events by their ids from the lake.
-    For facts that come from no event, and where a key cannot be shown, the facts themselves.
+    For facts of no event on the stream, and where a key cannot be shown, the facts themselves.
     """
-    place = _EVENTS.get(fact.rule_id)
+    place = _ROWS.get(fact.rule_id)
     first, last = occasion.starts_at - _BEFORE, max(occasion.last_seen_at, fact.occurred_at)
     if place == "series" and where.metrics_table:
         query = _series_query(fact, where, first, last)
@@ -50,19 +48,19 @@ def evidence_query(fact: Anomaly, occasion: Occasion, where: Deployment) -> str 
         query = _payments_query(fact, where, first, last)
     else:
         query = None
-    if query is None and place and where.lake_bucket:
-        query = _lake_query(fact, occasion, where)
+    if query is None and (folder := archive_uri(fact, where)):
+        query = _lake_query(fact, occasion, folder)
     return query or show_command(occasion.alert_id, where)
 
 
 def archive_uri(fact: Anomaly, where: Deployment) -> str | None:
-    """Return the lake's hour of the newest event, None for facts that come from no event.
+    """Return the lake's folder of the newest event: by the hour of its arrival.
 
-    Hours are those of arrival: an event that came late lies in a later one.
+    None for facts that come from no event of the stream.
     """
-    if fact.rule_id not in _EVENTS or not where.lake_bucket:
+    if fact.archived_at is None or not where.lake_bucket:
         return None
-    return f"s3://{where.lake_bucket}/events/{_hour(fact.occurred_at)}/"
+    return f"s3://{where.lake_bucket}/events/{_hour(fact.archived_at)}/"
 
 
 def silence_command(fact: Anomaly, where: Deployment) -> str | None:
@@ -131,17 +129,14 @@ def _table_query(table: str, name: str, value: str, first: datetime, last: datet
     )
 
 
-def _lake_query(fact: Anomaly, occasion: Occasion, where: Deployment) -> str | None:
+def _lake_query(fact: Anomaly, occasion: Occasion, folder: str) -> str | None:
     ids = list(dict.fromkeys([fact.event_id, *reversed(occasion.event_ids)]))
     shown = [one for one in ids if _is_shareable(one)][:_MAX_COMMAND_EVENTS]
     if not shown:
         return None
     wanted = " ".join(f"-e {shlex.quote(one)}" for one in shown)
-    hour = _hour(fact.occurred_at)
-    return (
-        f"aws s3 sync s3://{where.lake_bucket}/events/{hour}/ lake/{hour}/"
-        f" && gzip -dc lake/{hour}/*.gz | grep -F {wanted}"
-    )
+    copy = f"lake/{folder.partition('/events/')[2]}"
+    return f"aws s3 sync {folder} {copy} && gzip -dc {copy}*.gz | grep -F {wanted}"
 
 
 def _second(moment: datetime) -> str:

@@ -21,7 +21,7 @@ from pipeline.errors import RetryableError
 from pipeline.events import Event, SystemMetric
 from pipeline.flows.events.folding import Folded, Folding, Known, Touched, keys_of
 from pipeline.flows.events.intake import Accepted, Intake, Refused, take_in, whole
-from pipeline.flows.events.lake import lake_objects, quarantine_objects
+from pipeline.flows.events.lake import archived, lake_objects, quarantine_objects
 from pipeline.flows.events.report import BatchReport, report
 from pipeline.flows.events.watches import Watch
 from pipeline.ports import (
@@ -194,7 +194,8 @@ class EventFlow:
         folded = self._folding.fold(intake.accepted, touched, shard_id, cursor, known, remaining_s)
         refused = [*intake.refused, *folded.refused]
         tally = self._tally(records, intake, refused, cursor)
-        anomalies = [*folded.anomalies, *self._health(records, intake, refused, tally)]
+        anomalies = archived(folded.anomalies, folded.events, records) if folded.anomalies else []
+        anomalies += self._health(records, intake, refused, tally)
         self._write_first(records, folded, refused, anomalies, remaining_s)
         if folded.parts:
             self._states.write_states(shard_id, folded.parts, remaining_s)

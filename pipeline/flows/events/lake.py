@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.detection.anomaly import timestamp_text
+from pipeline.detection.anomaly import Anomaly, timestamp_text
 from pipeline.flows.events.intake import Accepted, Refused
 from pipeline.ports import LakeObject
 from pipeline.records import KinesisRecord
@@ -50,16 +50,22 @@ def lake_objects(
     At most two objects: events that arrived in the batch's last hour, and all earlier ones under
     the hour of the latest of them. So an object never lies in an hour before its events arrived.
     """
-    last_hour = _hour(batch[-1].arrived_at)
-    late = [item for item in events if _hour(item.record.arrived_at) != last_hour]
-    current = [item for item in events if _hour(item.record.arrived_at) == last_hour]
     return [
-        _lines_object(
-            "events", portion[-1].record.arrived_at, batch, map(_event_line, portion), is_late
-        )
-        for portion in (late, current)
-        if portion
+        _lines_object("events", hour * 3600.0, batch, map(_event_line, portion), is_late)
+        for hour, portion in _portions(events, batch)
     ]
+
+
+def archived(
+    facts: Iterable[Anomaly], events: Sequence[Accepted], batch: Sequence[KinesisRecord]
+) -> list[Anomaly]:
+    """Note on each fact under which hour `lake_objects` archives its event."""
+    hours = {
+        item.event_id: datetime.fromtimestamp(hour * 3600.0, UTC)
+        for hour, portion in _portions(events, batch)
+        for item in portion
+    }
+    return [msgspec.structs.replace(fact, archived_at=hours.get(fact.event_id)) for fact in facts]
 
 
 def quarantine_objects(
@@ -70,6 +76,17 @@ def quarantine_objects(
         return []
     lines = map(_quarantine_line, refused)
     return [_lines_object("quarantine", batch[-1].arrived_at, batch, lines, is_late)]
+
+
+def _portions(
+    events: Sequence[Accepted], batch: Sequence[KinesisRecord]
+) -> list[tuple[int, list[Accepted]]]:
+    """Split events into those of the batch's last hour and all earlier ones, each with its hour."""
+    last_hour = _hour(batch[-1].arrived_at)
+    late = [item for item in events if _hour(item.record.arrived_at) != last_hour]
+    current = [item for item in events if _hour(item.record.arrived_at) == last_hour]
+    portions = (late, current)
+    return [(_hour(part[-1].record.arrived_at), part) for part in portions if part]
 
 
 def _lines_object(

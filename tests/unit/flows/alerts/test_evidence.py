@@ -3,6 +3,7 @@ import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,7 +86,7 @@ def test_a_user_whose_id_is_an_address_is_looked_up_by_event() -> None:
 
 
 def test_facts_that_come_from_no_event_are_shown_themselves() -> None:
-    fact = cpu_fact(rule_id="pipeline_stray_key")
+    fact = cpu_fact(rule_id="pipeline_stray_key", archived_at=None)
 
     assert evidence_query(fact, FIRST, WHERE) == (
         f"streamwarden alerts show --stack shop-prod {ALERT_ID}"
@@ -100,10 +101,14 @@ def test_a_local_run_needs_no_stack_and_knows_fewer_places() -> None:
     assert archive_uri(cpu_fact(), local) is None
 
 
-def test_the_archive_is_the_hour_of_the_newest_event() -> None:
-    uri = archive_uri(cpu_fact(occurred_at=NOON + timedelta(hours=3)), WHERE)
+def test_an_event_that_came_late_is_looked_up_in_the_hour_of_its_arrival() -> None:
+    late = msgspec.structs.replace(LOGIN, archived_at=NOON + timedelta(hours=3))
 
-    assert uri == "s3://shop-lake/events/dt=2026-03-01/hour=15/"
+    query = evidence_query(late, FIRST, WHERE)
+
+    assert archive_uri(late, WHERE) == "s3://shop-lake/events/dt=2026-03-01/hour=15/"
+    assert query is not None
+    assert query.startswith("aws s3 sync s3://shop-lake/events/dt=2026-03-01/hour=15/ ")
 
 
 def test_the_silence_names_rule_and_subject() -> None:

@@ -1,5 +1,6 @@
 """However much trouble comes at once, it fans out into few objects and few facts."""
 
+import gzip
 from collections import Counter
 
 import pytest
@@ -17,6 +18,7 @@ from tests.unit.flows.events.batches import (
 )
 
 HOUR_S = 3600
+ELEVEN = "2026-09-21T11:00:00Z"
 
 
 def hosts(first: int, value: float, *, offset: int, size: int = 500) -> list[KinesisRecord]:
@@ -40,6 +42,28 @@ def test_a_backlog_of_three_days_makes_two_lake_objects_per_batch() -> None:
         "events/dt=2026-09-21/hour=13/shard-0-1000.jsonl.gz",
         "events/dt=2026-09-21/hour=14/shard-0-1000.jsonl.gz",
     ]
+
+
+def test_a_fact_names_the_lake_s_hour_that_has_its_event() -> None:
+    aws = account()
+    batch = [
+        metric(
+            1000 + number, f"web-{number}", 99.0, event_id=f"e-{number}", timestamp=ELEVEN
+        )._replace(arrived_at=ARRIVAL - (3, 1, 0)[number] * HOUR_S)
+        for number in range(3)
+    ]
+
+    flow(aws).process(batch, seconds)
+
+    facts = {fact["event_id"]["S"]: fact for fact in aws.tables["anomalies"].values()}
+    assert {event_id: fact["archived_at"]["S"] for event_id, fact in facts.items()} == {
+        "e-0": "2026-09-21T13:00:00Z",
+        "e-1": "2026-09-21T13:00:00Z",
+        "e-2": "2026-09-21T14:00:00Z",
+    }
+    hour_13 = gzip.decompress(aws.objects["events/dt=2026-09-21/hour=13/shard-0-1000.jsonl.gz"])
+    assert b"e-0" in hour_13
+    assert b"e-1" in hour_13
 
 
 def test_events_beyond_the_age_limit_share_one_quarantine_object() -> None:
