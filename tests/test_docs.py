@@ -121,6 +121,14 @@ def test_settings_and_their_table_name_the_same_variables(kind: type) -> None:
     assert documented == [field.name.upper() for field in dataclasses.fields(kind)]
 
 
+def test_the_readme_leads_to_each_document() -> None:
+    table = re.findall(r"^\| \[(docs/[\w-]+\.md)\]", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+    documents = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+
+    assert sorted(table) == documents
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_relative_links_resolve(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:|mailto:)([^)]+)\)", document.read_text())
