@@ -1,6 +1,7 @@
 """A SAM template file made plain CloudFormation, offline."""
 
 import copy
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -219,6 +220,8 @@ def _expand(template: dict[str, Any], parameters: Mapping[str, str], region: str
     from samtranslator.parser.parser import Parser  # noqa: PLC0415 - see above
     from samtranslator.translator.translator import Translator  # noqa: PLC0415 - see above
 
+    # It logs that it has no switchboard of the hosted transform, for each function anew.
+    logging.getLogger("samtranslator.feature_toggle").setLevel(logging.ERROR)
     translator = Translator({}, Parser(), boto_session=boto3.session.Session(region_name=region))
     try:
         expanded = translator.translate(copy.deepcopy(template), dict(parameters))

@@ -48,6 +48,19 @@ def functions() -> dict[str, Properties]:
     return resources("AWS::Lambda::Function")
 
 
+def behind(alias: Properties) -> str:
+    """Return the logical id of the function that a reference to an alias means.
+
+    Raises:
+        LookupError: It refers to something else, such as the function itself.
+    """
+    properties = resources("AWS::Lambda::Alias").get(alias.get("Ref", ""))
+    if properties is None:
+        raise LookupError(f"{alias} is no alias of a function")
+    name: str = properties["FunctionName"]["Ref"]
+    return name
+
+
 def consumer(function: Properties) -> str:
     """Return the name of the consumer that a function's handler names."""
     handler: str = function["Handler"]

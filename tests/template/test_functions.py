@@ -93,8 +93,8 @@ def test_a_function_logs_json_into_a_group_that_forgets_and_is_encrypted(logical
 def test_each_function_has_a_role_of_its_own() -> None:
     roles = sorted(function["Role"]["Fn::GetAtt"][0] for function in model.functions().values())
 
-    schedulers = {"AlertsSchedulerRole", "AnalyticsSchedulerRole"}
-    assert roles == sorted(model.resources("AWS::IAM::Role").keys() - schedulers)
+    of_services = {"AlertsSchedulerRole", "AnalyticsSchedulerRole", "DeploymentRole"}
+    assert roles == sorted(model.resources("AWS::IAM::Role").keys() - of_services)
 
 
 def test_the_event_stream_is_delivered_as_the_design_says() -> None:
@@ -102,7 +102,7 @@ def test_the_event_stream_is_delivered_as_the_design_says() -> None:
 
     assert mapping == {
         "EventSourceArn": {"Fn::GetAtt": ["EventStream", "Arn"]},
-        "FunctionName": {"Ref": "KinesisEventsFunction"},
+        "FunctionName": {"Ref": "KinesisEventsFunctionAliaslive"},
         "StartingPosition": "TRIM_HORIZON",
         "BatchSize": 500,
         "MaximumBatchingWindowInSeconds": 1,
@@ -129,7 +129,7 @@ def test_anomalies_are_delivered_as_the_design_says() -> None:
 
     assert mapping == {
         "EventSourceArn": {"Fn::GetAtt": ["AnomaliesTable", "StreamArn"]},
-        "FunctionName": {"Ref": "DynamodbAlertsFunction"},
+        "FunctionName": {"Ref": "DynamodbAlertsFunctionAliaslive"},
         "StartingPosition": "TRIM_HORIZON",
         "BatchSize": 10,
         "ParallelizationFactor": 1,
@@ -150,7 +150,7 @@ def test_changes_of_users_are_delivered_as_the_design_says() -> None:
 
     assert mapping == {
         "EventSourceArn": {"Fn::GetAtt": ["UsersTable", "StreamArn"]},
-        "FunctionName": {"Ref": "DynamodbUsersFunction"},
+        "FunctionName": {"Ref": "DynamodbUsersFunctionAliaslive"},
         "StartingPosition": "TRIM_HORIZON",
         "BatchSize": 50,
         "ParallelizationFactor": 1,
@@ -170,7 +170,7 @@ def test_onboarding_jobs_are_delivered_as_the_design_says() -> None:
 
     assert mapping == {
         "EventSourceArn": {"Fn::GetAtt": ["OnboardingQueue", "Arn"]},
-        "FunctionName": {"Ref": "SqsOnboardingFunction"},
+        "FunctionName": {"Ref": "SqsOnboardingFunctionAliaslive"},
         "BatchSize": 10,
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "ScalingConfig": {"MaximumConcurrency": 5},
@@ -221,7 +221,7 @@ def test_schedules_fire_as_the_design_says(
     assert schedule["ScheduleExpressionTimezone"] == "UTC"
     assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
     assert schedule["Target"] == {
-        "Arn": {"Fn::GetAtt": ["ScheduleAnalyticsFunction", "Arn"]},
+        "Arn": {"Ref": "ScheduleAnalyticsFunctionAliaslive"},
         "RoleArn": {"Fn::GetAtt": ["AnalyticsSchedulerRole", "Arn"]},
         "Input": (
             f'{{"schedule": "{name.lower()}", "scheduled_time": "<aws.scheduler.scheduled-time>"}}'
@@ -258,7 +258,7 @@ def test_thumbnail_jobs_are_delivered_as_the_design_says() -> None:
 
     assert mapping == {
         "EventSourceArn": {"Fn::GetAtt": ["ThumbnailQueue", "Arn"]},
-        "FunctionName": {"Ref": "SqsThumbnailsFunction"},
+        "FunctionName": {"Ref": "SqsThumbnailsFunctionAliaslive"},
         "BatchSize": 5,
         "FunctionResponseTypes": ["ReportBatchItemFailures"],
         "ScalingConfig": {"MaximumConcurrency": 10},
@@ -285,11 +285,11 @@ Place = tuple[str, str]
 def origins() -> dict[str, Place]:
     """Return what triggers each function."""
     polled = {
-        mapping["FunctionName"]["Ref"]: (mapping["EventSourceArn"]["Fn::GetAtt"][0], "")
+        model.behind(mapping["FunctionName"]): (mapping["EventSourceArn"]["Fn::GetAtt"][0], "")
         for mapping in model.resources("AWS::Lambda::EventSourceMapping").values()
     }
     reported = {
-        target["Arn"]["Fn::GetAtt"][0]: (
+        model.behind(target["Arn"]): (
             rule["EventPattern"]["detail"]["bucket"]["name"][0]["Ref"],
             rule["EventPattern"]["detail"]["object"]["key"][0]["prefix"],
         )
@@ -298,11 +298,11 @@ def origins() -> dict[str, Place]:
         for target in rule["Targets"]
     }
     scheduled = {
-        schedule["Target"]["Arn"]["Fn::GetAtt"][0]: ("Scheduler", "")
+        model.behind(schedule["Target"]["Arn"]): ("Scheduler", "")
         for schedule in model.resources("AWS::Scheduler::Schedule").values()
     }
     queried = {
-        target["Arn"]["Fn::GetAtt"][0]: ("AnalyticsWorkGroup", "")
+        model.behind(target["Arn"]): ("AnalyticsWorkGroup", "")
         for rule in model.resources("AWS::Events::Rule").values()
         if rule.get("EventPattern", {}).get("source") == ["aws.athena"]
         for target in rule["Targets"]

@@ -177,6 +177,50 @@ def test_a_role_grants_what_its_consumer_calls_and_what_lambda_does_for_it(
     assert sorted(used - granted(consumer)) == []
 
 
+OF_SERVICES: Final[dict[str, dict[str, str]]] = {
+    # Source: EventBridge Scheduler User Guide, "Setting up the execution role", and "Configuring a
+    # dead-letter queue", whose key needs both of KMS's.
+    "AlertsSchedulerRole": {
+        "lambda:InvokeFunction": "ScheduleAlertsFunctionAliaslive",
+        "sqs:SendMessage": "AlertsDeadLetterQueue",
+        "kms:Decrypt": "EncryptionKey",
+        "kms:GenerateDataKey": "EncryptionKey",
+    },
+    "AnalyticsSchedulerRole": {
+        "lambda:InvokeFunction": "ScheduleAnalyticsFunctionAliaslive",
+        "sqs:SendMessage": "AnalyticsDeadLetterQueue",
+        "kms:Decrypt": "EncryptionKey",
+        "kms:GenerateDataKey": "EncryptionKey",
+    },
+    # Source: AWS managed policy AWSCodeDeployRoleForLambdaLimited, without hooks, triggers and the
+    # application specification in a bucket, none of which SAM uses here.
+    "DeploymentRole": {
+        "cloudwatch:DescribeAlarms": "alarm:${AWS::StackName}-*",
+        "lambda:GetAlias": "function:${AWS::StackName}-*",
+        "lambda:GetProvisionedConcurrencyConfig": "function:${AWS::StackName}-*",
+        "lambda:UpdateAlias": "function:${AWS::StackName}-*",
+    },
+}
+
+
+@pytest.mark.parametrize("role", OF_SERVICES)
+def test_a_role_of_a_service_grants_what_the_service_does_with_it(role: str) -> None:
+    given = {
+        (action, _resource(statement["Resource"]))
+        for policy in model.resources("AWS::IAM::Role")[role]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in model.listed(statement["Action"])
+    }
+
+    assert given == set(OF_SERVICES[role].items())
+
+
+def _resource(arn: dict[str, str]) -> str:
+    if "Fn::Sub" in arn:
+        return arn["Fn::Sub"].rpartition("${AWS::AccountId}:")[2]
+    return model.place(arn)[0]
+
+
 def test_no_statement_allows_a_wildcard_action_but_the_key_s_own_account() -> None:
     wildcards = [
         (logical_id, statement["Sid"])
@@ -225,7 +269,7 @@ def test_each_statement_for_a_service_says_on_whose_behalf() -> None:
         )
     ]
 
-    assert len(for_services) == 11 + len(ROLES)
+    assert len(for_services) == 12 + len(ROLES)
     assert unbound == []
 
 
@@ -253,13 +297,13 @@ def test_sam_adds_no_permission_but_for_the_rules_that_invoke() -> None:
     assert model.resources("AWS::Lambda::Permission") == {
         "AthenaAnalyticsFunctionQueryEndsPermission": {
             "Action": "lambda:InvokeFunction",
-            "FunctionName": {"Ref": "AthenaAnalyticsFunction"},
+            "FunctionName": {"Ref": "AthenaAnalyticsFunctionAliaslive"},
             "Principal": "events.amazonaws.com",
             "SourceArn": {"Fn::GetAtt": ["AthenaAnalyticsFunctionQueryEnds", "Arn"]},
         },
         "S3UploadsFunctionUploadsPermission": {
             "Action": "lambda:InvokeFunction",
-            "FunctionName": {"Ref": "S3UploadsFunction"},
+            "FunctionName": {"Ref": "S3UploadsFunctionAliaslive"},
             "Principal": "events.amazonaws.com",
             "SourceArn": {"Fn::GetAtt": ["S3UploadsFunctionUploads", "Arn"]},
         },
