@@ -17,6 +17,8 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 	--no-annotate --no-emit-index-url --no-emit-find-links --quiet
 # Given on the command line: make run ARGS="--records 500", make test ARGS="-k alerts".
 ARGS ?=
+# A file of tests at a time to each process; -n 0 among the ARGS runs them in one, as pytest does.
+SIDE_BY_SIDE := -n logical --maxprocesses 4 --no-loadscope-reorder
 # A checkout's half or whole of the Numenta Anomaly Benchmark: make bench-detection DATA=DIR
 DATA ?=
 
@@ -42,7 +44,7 @@ faults: $(VENV)/run.stamp ## run the demo with injected faults for ten seeds; re
 	done; test -z "$$failed"
 
 test: $(VENV)/dev.stamp $(LINT)/stamp ## run every test and check, with branch coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) --cov --cov-report=term $(ARGS)
 
 check: $(VENV)/dev.stamp ## run the checks alone: format, lint, types, imports, template, schemas
 	@$(BIN)/ruff format --check .

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import botocore
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from pipeline.local.server import guard_client
 from tests import recorded_calls as recorder
@@ -41,3 +43,17 @@ def strict_aws(request: pytest.FixtureRequest) -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the comparison of calls and permissions last: it judges what all others recorded."""
     items.sort(key=lambda item: item.path.name == "test_permissions.py")
+
+
+class _Scheduling(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """Give each process a file at a time; what records calls goes with what judges them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = str(super()._split_scope(nodeid))
+        recorded = path.startswith("tests/consumers/") or path.endswith("/test_permissions.py")
+        return "tests/consumers" if recorded else path
+
+
+@pytest.hookimpl(optionalhook=True)  # unknown where a test is run in this process alone
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Scheduling:
+    return _Scheduling(config, log)
