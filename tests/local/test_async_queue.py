@@ -90,10 +90,10 @@ class Run:
 
     def __exit__(self, *_error: object) -> None:
         self.queue.stop()
-        assert self.queue.join(10)
+        assert self.queue.join(60)
 
     def call(self) -> tuple[str, dict[str, Any]]:
-        return self.aws.calls.get(timeout=10)
+        return self.aws.calls.get(timeout=60)
 
 
 SUCCESS = Success("ignored", b'{"ok":true}')
@@ -103,9 +103,9 @@ ERROR = FunctionError("ignored", "timeout", "Sandbox.Timedout", "Task timed out"
 def test_all_attempts_have_one_request_id() -> None:
     with Run(AsyncConfig(), ERROR, Throttled(), ERROR, ERROR) as run:
         request_id = run.queue.accept(b"{}")
-        problem = run.problems.get(timeout=10)
+        problem = run.problems.get(timeout=60)
 
-    attempts = [run.invoked.get(timeout=10) for _ in range(4)]
+    attempts = [run.invoked.get(timeout=60) for _ in range(4)]
     assert attempts == [(b"{}", request_id)] * 4
     assert str(uuid.UUID(request_id)) == request_id
     assert problem == (f"gave up event {request_id} after 3 attempts: RetriesExhausted; it is lost")
@@ -116,7 +116,7 @@ def test_all_attempts_have_one_request_id() -> None:
 def test_another_function_gets_the_record_as_its_event() -> None:
     with Run(AsyncConfig(on_success_arn=OTHER), SUCCESS) as run:
         run.queue.accept(b'{"a":1}')
-        arn, event = run.accepted.get(timeout=10)
+        arn, event = run.accepted.get(timeout=60)
 
     assert arn == OTHER
     assert json.loads(event)["requestPayload"] == {"a": 1}
@@ -172,9 +172,9 @@ def test_an_end_that_cannot_be_told_is_reported_and_the_queue_goes_on(
 ) -> None:
     with Run(config, ERROR, SUCCESS, aws=aws) as run:
         run.queue.accept(b"{}")
-        problem = run.problems.get(timeout=10)
+        problem = run.problems.get(timeout=60)
         run.queue.accept(b'{"next":1}')
-        events = [run.invoked.get(timeout=10)[0] for _ in range(2)]
+        events = [run.invoked.get(timeout=60)[0] for _ in range(2)]
 
     assert events == [b"{}", b'{"next":1}']
     assert "did not take the end (RetriesExhausted) of event" in problem
@@ -187,7 +187,7 @@ def test_a_destination_that_is_gone_keeps_no_dead_letter_back() -> None:
     with Run(config, ERROR) as run:
         run.queue.accept(b"{}")
         operation, _ = run.call()
-        problems = [run.problems.get(timeout=10) for _ in range(2)]
+        problems = [run.problems.get(timeout=60) for _ in range(2)]
 
     assert operation == "publish"
     assert problems[1].endswith(f"RetriesExhausted; {TOPIC} has it")
@@ -198,7 +198,7 @@ def test_an_entry_that_the_bus_refuses_is_reported() -> None:
     aws.failed_entries = 1
     with Run(AsyncConfig(on_success_arn=BUS), SUCCESS, aws=aws) as run:
         run.queue.accept(b"{}")
-        problem = run.problems.get(timeout=10)
+        problem = run.problems.get(timeout=60)
 
     assert "Broken" in problem
 
@@ -206,7 +206,7 @@ def test_an_entry_that_the_bus_refuses_is_reported() -> None:
 def test_a_thread_that_breaks_says_so() -> None:
     with Run(AsyncConfig()) as run:  # the script is empty
         run.queue.accept(b"{}")
-        problem = run.problems.get(timeout=10)
+        problem = run.problems.get(timeout=60)
 
     assert isinstance(run.queue.failure, StopIteration)
     assert "has stopped" in problem

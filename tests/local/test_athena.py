@@ -248,7 +248,7 @@ def test_a_query_that_is_stopped_while_its_result_is_written_is_cancelled(local:
     query = ""
 
     def stop(**_: object) -> None:
-        assert started.wait(10)
+        assert started.wait(60)
         local.client.stop_query_execution(QueryExecutionId=query)
 
     local.s3.meta.events.register("before-call.s3.PutObject", stop)

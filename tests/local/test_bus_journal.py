@@ -30,10 +30,10 @@ def test_facts_come_in_their_order_from_the_start_on(endpoint: Endpoint, bucket:
     source.start()
     put(endpoint, bucket, "one", "two")
     request_fire(endpoint.url, "Nightly", 1.5)
-    found = [facts.get(timeout=10) for _ in range(3)]
+    found = [facts.get(timeout=60) for _ in range(3)]
     source.stop()
 
-    assert source.join(10)
+    assert source.join(60)
     assert [fact.get("key") for fact in found] == ["one", "two", None]
     assert found[2] == {"kind": "fire", "logical_id": "Nightly", "time": 1.5}
     assert source.progress()["facts"].fetched == 3
@@ -50,8 +50,8 @@ def test_a_fact_that_breaks_the_thread_is_told(endpoint: Endpoint, bucket: str) 
 
     source.start()
     put(endpoint, bucket, "one")
-    problem = problems.get(timeout=10)
+    problem = problems.get(timeout=60)
 
-    assert source.join(10)
+    assert source.join(60)
     assert isinstance(source.failure, KeyError)
     assert problem == "events come no more, the journal has stopped: KeyError('one')"

@@ -24,7 +24,7 @@ class Lines:
 
     def wait_for(self, subject: str, message: str) -> None:
         with self._arrived:
-            assert self._arrived.wait_for(lambda: (subject, message) in self._lines, timeout=20), (
+            assert self._arrived.wait_for(lambda: (subject, message) in self._lines, timeout=60), (
                 self._lines
             )
 

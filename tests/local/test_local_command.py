@@ -84,7 +84,7 @@ def test_a_record_of_another_terminal_is_paged_and_ctrl_c_leaves_nothing_behind(
     was_published = (tmp_path / STACK_FILE).exists()
     children = psutil.Process(terminal.pid).children(recursive=True)
     terminal.send_signal(signal.SIGINT)
-    exit_code = terminal.wait(timeout=30)
+    exit_code = terminal.wait(timeout=60)
 
     assert "[FIRING:1][HIGH] disk_usage 95.2% > 90% on web-7 (dev)" in page
     assert streams.stdout.split() == [stream]
@@ -92,4 +92,4 @@ def test_a_record_of_another_terminal_is_paged_and_ctrl_c_leaves_nothing_behind(
     assert was_published
     assert not (tmp_path / STACK_FILE).exists()
     assert len(children) >= 3  # the server and a worker of each function
-    assert psutil.wait_procs(children, timeout=5)[1] == []
+    assert psutil.wait_procs(children, timeout=60)[1] == []

@@ -223,7 +223,7 @@ class Staged:
 
     def until(self, is_so: Callable[[], bool]) -> None:
         pause = threading.Event()
-        for _ in range(5000):
+        for _ in range(30_000):
             if is_so():
                 return
             pause.wait(0.002)
@@ -249,7 +249,7 @@ def start() -> Iterator[Start]:
     yield start_it
     for each in staged:
         each.source.stop()
-        assert each.source.join(10)
+        assert each.source.join(60)
 
 
 def answering(*answers: Outcome) -> Callable[[bytes], Outcome]:
@@ -361,7 +361,7 @@ def test_messages_that_cannot_be_deleted_are_told(start: Start) -> None:
     sqs.undeletable = {"1"}
 
     staged = start(Staged(sqs, answering(SUCCESS)))
-    assert staged.told.wait(10)
+    assert staged.told.wait(60)
 
     (problem,) = staged.problems
     assert problem.endswith("jobs could not be deleted and come again: InternalError")
@@ -383,14 +383,14 @@ def test_an_invocation_that_ends_after_the_stop_still_deletes(start: Start) -> N
 
     def invoke(_: bytes) -> Outcome:
         is_running.set()
-        may_end.wait(10)
+        may_end.wait(60)
         return SUCCESS
 
     staged = start(Staged(sqs, invoke))
-    assert is_running.wait(10)
+    assert is_running.wait(60)
     staged.source.stop()
     may_end.set()
-    assert staged.source.join(10)
+    assert staged.source.join(60)
 
     assert sqs.deleted == [["0"]]
 
@@ -401,15 +401,15 @@ def test_workers_that_are_closed_settle_nothing_and_the_source_ends(start: Start
 
     def invoke(_: bytes) -> Outcome:
         is_running.set()
-        may_end.wait(10)
+        may_end.wait(60)
         raise ClosedError("worker")
 
     staged = start(Staged(sqs, invoke))
-    assert is_running.wait(10)
+    assert is_running.wait(60)
     staged.source.stop()
     may_end.set()
 
-    assert staged.source.join(10)
+    assert staged.source.join(60)
     assert (sqs.deleted, staged.problems, staged.source.failure) == ([], [], None)
 
 
@@ -418,7 +418,7 @@ def test_a_bug_stops_the_source_and_is_told(start: Start) -> None:
     sqs.errors = [("receive", ZeroDivisionError("a bug"))]
 
     staged = start(Staged(sqs, answering(SUCCESS)))
-    assert staged.told.wait(10)
+    assert staged.told.wait(60)
 
     assert isinstance(staged.source.failure, ZeroDivisionError)
     assert staged.problems == ["Mapping has stopped: ZeroDivisionError('a bug')"]
@@ -429,6 +429,6 @@ def test_a_bug_on_the_way_to_the_function_stops_the_source_too(start: Start) -> 
         raise ZeroDivisionError("a bug")
 
     staged = start(Staged(FakeSqs("x"), invoke))
-    assert staged.told.wait(10)
+    assert staged.told.wait(60)
 
     assert isinstance(staged.source.failure, ZeroDivisionError)

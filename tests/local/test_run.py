@@ -151,7 +151,7 @@ class Application:
 
     def next_event(self, kind: str) -> RunEvent:
         while True:
-            event = self.events.get(timeout=20)
+            event = self.events.get(timeout=60)
             if event.kind == kind:
                 return event
 
@@ -301,9 +301,9 @@ def test_a_signal_leaves_no_process_behind(
         children = psutil.Process(program.pid).children(recursive=True)
 
         program.send_signal(number)
-        program.wait(timeout=20)
+        program.wait(timeout=60)
 
     # Where nobody reaps orphans, such as in a container without an init, they stay as zombies.
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert len(children) == 3  # the endpoint and a worker of each function
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []

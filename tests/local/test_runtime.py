@@ -125,12 +125,16 @@ def test_the_remaining_time_counts_to_the_functions_timeout(start: Start) -> Non
     worker = start("""
         import time
         def handler(event, context):
-            return context.get_remaining_time_in_millis() / 1000 + time.time()
+            before = time.time()
+            remaining_s = context.get_remaining_time_in_millis() / 1000
+            return [before + remaining_s, time.time() + remaining_s]
     """)
 
-    deadline = answer(invoke(worker))
+    deadlines = answer(invoke(worker))
 
-    assert deadline == pytest.approx(2_000_000_007, abs=0.1)
+    assert isinstance(deadlines, list)
+    earliest, latest = deadlines
+    assert earliest - 0.01 <= 2_000_000_007 <= latest + 0.01  # rounded to milliseconds twice
 
 
 def test_a_decimal_is_answered_as_a_number(start: Start) -> None:
@@ -220,5 +224,5 @@ def test_a_worker_ends_with_its_parent_even_in_mid_invocation(tmp_path: Path) ->
 
     assert line == "begun"
     # Where nobody reaps orphans, such as in a container without an init, it stays as a zombie.
-    _, alive = psutil.wait_procs([worker], timeout=5)
+    _, alive = psutil.wait_procs([worker], timeout=60)
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []

@@ -34,9 +34,9 @@ def fired(routes: EventRoutes, clock: Iterator[float], count: int) -> list[tuple
 
     source = ScheduleSource(routes, fire, pytest.fail, lambda: next(clock))
     source.start()
-    assert is_done.wait(10)
+    assert is_done.wait(60)
     source.stop()
-    assert source.join(10)
+    assert source.join(60)
     assert source.failure is None
     return found
 
@@ -88,7 +88,7 @@ def test_without_schedules_nothing_is_watched() -> None:
 
     source.start()
 
-    assert source.join(10)
+    assert source.join(60)
     assert source.progress()["times"].is_settled
 
 
@@ -103,6 +103,6 @@ def test_a_thread_that_breaks_says_so() -> None:
 
     source.start()
 
-    assert source.join(10)
+    assert source.join(60)
     assert isinstance(source.failure, LookupError)
     assert problems == ["nothing fires any more: LookupError('Each at 0.0')"]

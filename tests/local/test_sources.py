@@ -88,14 +88,14 @@ class Reader:
 
     def invoke(self, event: bytes) -> Outcome:
         self.events.put(event.decode())
-        self.permits.acquire(timeout=10)
+        self.permits.acquire(timeout=60)
         if not self.failures.empty():
             self.failures.get()
             return FunctionError("request", "unhandled", "ValueError", "told so")
         return Success("request", self.answer)
 
     def next_event(self) -> str:
-        return self.events.get(timeout=10)
+        return self.events.get(timeout=60)
 
 
 Start = Callable[..., MappingSource]
@@ -106,7 +106,7 @@ class Problems:
         self.texts: queue.Queue[str] = queue.Queue()
 
     def next_text(self) -> str:
-        return self.texts.get(timeout=10)
+        return self.texts.get(timeout=60)
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def start(reader: Reader, problems: Problems, tmp_path: Path) -> Iterator[Start]
     for source in started:
         source.stop()
         reader.permits.release(1000)
-        assert source.join(10)
+        assert source.join(60)
 
 
 def test_batches_are_invoked_in_order(start: Start, reader: Reader) -> None:
@@ -186,7 +186,7 @@ def test_a_source_resumes_behind_what_is_settled(start: Start, reader: Reader) -
     first.stop()  # while the second batch is in flight
     reader.failures.put(None)
     reader.permits.release(2)
-    assert first.join(10)
+    assert first.join(60)
 
     start(stream, checkpoints=checkpoints)
 
@@ -207,7 +207,7 @@ def test_latest_is_taken_once(start: Start, reader: Reader) -> None:
     stream = MemoryStream(a=[1, 2])
     first = start(stream, position="LATEST", checkpoints=checkpoints)
     first.stop()
-    assert first.join(10)
+    assert first.join(60)
     now = int(datetime.now(UTC).timestamp())  # noqa: TID251  arrival times are of this time
     stream.put("a", now + 60)
 
@@ -224,7 +224,7 @@ def test_a_child_that_came_while_nobody_read_is_read_from_its_beginning(
     stream.list_shards(Shard("parent"))
     first = start(stream, position="LATEST", checkpoints=checkpoints)
     first.stop()
-    assert first.join(10)
+    assert first.join(60)
     stream.list_shards(Shard("parent", (), "1"), Shard("child", ("parent",)))
 
     start(stream, position="LATEST", checkpoints=checkpoints)
@@ -261,7 +261,7 @@ def test_the_checkpoint_is_below_the_lowest_batch_in_flight(start: Start, reader
     first.stop()
     reader.failures.put(None)  # whichever ends first
     reader.permits.release(2)
-    assert first.join(10)
+    assert first.join(60)
 
     start(stream, checkpoints=checkpoints)
     reader.permits.release(10)

@@ -37,7 +37,7 @@ class Seen:
 
     def wait_for_line(self, line: str) -> None:
         with self.arrived:
-            assert self.arrived.wait_for(lambda: line in self.lines, timeout=10)
+            assert self.arrived.wait_for(lambda: line in self.lines, timeout=60)
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_a_function_that_takes_too_long_is_stopped_and_runs_again(start: Start, 
             time.sleep(event)
             return "awake"
         """,
-        timeout_s=1,
+        timeout_s=3,
     )
 
     timed_out = error(workers.invoke(b"30"))
@@ -219,7 +219,7 @@ def test_a_function_that_takes_too_long_is_stopped_and_runs_again(start: Start, 
 
     assert timed_out.kind == "timeout"
     assert timed_out.error_type == "Sandbox.Timedout"
-    assert timed_out.message.endswith("Task timed out after 1.00 seconds")
+    assert timed_out.message.endswith("Task timed out after 3.00 seconds")
     assert seen.failures == [("stack-Greeter", "timeout", ("asked to sleep 30",))]
     assert again == "awake"
 
@@ -282,7 +282,7 @@ def test_a_worker_killed_from_outside_in_mid_invocation_is_a_crash(
     seen.wait_for_line("begun")
 
     os.kill(workers.pids[0], signal.SIGKILL)
-    thread.join(timeout=5)
+    thread.join(timeout=60)
 
     assert error(outcomes[0]).kind == "crash"
 
@@ -297,7 +297,7 @@ def test_a_worker_that_died_while_idle_is_replaced(start: Start, seen: Seen) -> 
     os.kill(first, signal.SIGKILL)
     worker = workers._slots[0]
     assert worker is not None
-    worker._watch.join(timeout=5)
+    worker._watch.join(timeout=60)
 
     second = answer(workers.invoke(b"{}"))
 

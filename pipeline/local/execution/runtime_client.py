@@ -168,12 +168,14 @@ def _serve(
 
 def _skew_clock(skew_s: float) -> Callable[[], float]:
     """Set everybody's wall clock ahead, and return the right one; monotonic clocks go on as is."""
-    if skew_s:
-        import time_machine  # noqa: PLC0415  a worker with the right time does without
+    if not skew_s:
+        return time.time  # noqa: TID251  the deadline is a time of day
+    import time_machine  # noqa: PLC0415  a worker with the right time does without
 
-        now = time.time()  # noqa: TID251  this is where it is set
-        time_machine.travel(now + skew_s, tick=True).start()
-    return lambda: time.time() - skew_s  # noqa: TID251  the deadline is a time of day
+    now = time.time()  # noqa: TID251  this is where it is set
+    time_machine.travel(now + skew_s, tick=True).start()
+    right: Callable[[], float] = time_machine.escape_hatch.time.time
+    return right
 
 
 def _plain(value: object) -> object:

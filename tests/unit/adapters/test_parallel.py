@@ -13,7 +13,7 @@ def test_all_calls_have_ended_when_one_of_them_fails() -> None:
         raise ConnectionError("refused")
 
     def wait_for_the_failure() -> None:
-        ended.append(release.wait(10))
+        ended.append(release.wait(60))
 
     with pytest.raises(ConnectionError, match="refused"):
         Parallel(2).run([fail, wait_for_the_failure])
