@@ -80,6 +80,8 @@ def _why_not(rule_id: str, event: Event, rules: Rules) -> str:
     if rule_id == "transaction_amount" and isinstance(event, Transaction):
         limit = rules.transaction_amount.limit(event.currency)
         return f"{event.amount} is not above {limit:,.10g} {event.currency}"
+    if rule_id == "transaction_fraud_score":
+        return _no_score(event, rules)
     rule = rules.texts()[rule_id]
     if isinstance(rule, FailedLogins | TransactionVelocity):
         spans = (f"more than {one.count} within {span_text(one.span_s)}" for one in rule.windows)
@@ -91,6 +93,16 @@ def _why_not(rule_id: str, event: Event, rules: Rules) -> str:
             f"over {travel.beyond_km:g} km away and faster than {travel.above_km_h:g} km/h"
         )
     return "it has no past to compare with yet"
+
+
+def _no_score(event: Event, rules: Rules) -> str:
+    rule = rules.transaction_fraud_score
+    if not isinstance(event, Transaction):
+        return "a report only teaches it"
+    return (
+        f"it has no past to compare with yet; it takes {rule.min_reports} frauds reported "
+        f"and a score above {rule.above:g}"
+    )
 
 
 def _no_limit_broken(event: SystemMetric, rules: Rules) -> str:

@@ -213,7 +213,7 @@ def _print_differences(found: Sequence[Difference]) -> None:
 
 
 def _document(rule: Rule, chosen: Chosen) -> dict[str, Any]:
-    document: dict[str, Any] = msgspec.to_builtins(rule)
+    document: dict[str, Any] = msgspec.to_builtins(rule, order="deterministic")
     return {**document, "from": _origin(rule, chosen)}
 
 
@@ -231,7 +231,7 @@ def _lines(rule: Rule, chosen: Chosen) -> Iterator[tuple[str, ...]]:
             version = str(rule.version)
             yield named, limit.severity, version, staged, origin, levels, rule.runbook
         return
-    plain: dict[str, Any] = msgspec.to_builtins(rule)
+    plain: dict[str, Any] = msgspec.to_builtins(rule, order="deterministic")
     severity = str(plain.get("severity", ""))
     yield rule.id, severity, str(rule.version), staged, origin, _thresholds(plain), rule.runbook
 

@@ -1,5 +1,6 @@
 """What a deployment changes of the packaged rules: a TOML fragment, laid over them and checked."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
@@ -39,11 +40,12 @@ def overridden(override: str) -> Rules:
         RulesError: Not TOML, or the result has a field that is unknown or has no usable value; the
             message names it.
     """
+    merged: dict[str, Any] = {}
     try:
-        fragment = msgspec.toml.decode(override)
-        return msgspec.convert(_merged(packaged(), fragment, ()), Rules)
+        merged = _merged(packaged(), msgspec.toml.decode(override), ())
+        return msgspec.convert(merged, Rules)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise RulesError(f"override of the rules: {error}") from error
+        raise RulesError(f"override of the rules: {_placed(str(error), merged)}") from error
 
 
 def packaged() -> dict[str, Any]:
@@ -80,8 +82,8 @@ def changed_without_version(before: Rules, after: Rules) -> Sequence[str]:
     silent = ("runbook", "impact", "next_steps", "staged", "severity")
     found = []
     for rule in after.all():
-        was = msgspec.to_builtins(old[rule.id])
-        now = msgspec.to_builtins(rule)
+        was = msgspec.to_builtins(old[rule.id], order="deterministic")
+        now = msgspec.to_builtins(rule, order="deterministic")
         judged = {key: value for key, value in now.items() if key not in silent}
         if rule.version == was["version"] and judged != {key: was.get(key) for key in judged}:
             found.append(rule.id)
@@ -112,8 +114,17 @@ def _merged_list(under: list[Any], over: list[Any], name: str) -> list[Any]:
     return list(laid.values())
 
 
+def _placed(message: str, merged: Mapping[str, Any]) -> str:
+    """Name a limit by its metric: its place in the merged list is not that in the override."""
+
+    def metric(found: re.Match[str]) -> str:
+        return f"static_limit.limits.{merged['static_limit']['limits'][int(found[1])]['metric']}"
+
+    return re.sub(r"static_limit\.limits\[(\d+)\]", metric, message)
+
+
 def _leaves(value: object) -> Iterator[tuple[str, object]]:
-    return _walk(msgspec.to_builtins(value), "")
+    return _walk(msgspec.to_builtins(value, order="deterministic"), "")
 
 
 def _walk(value: object, path: str) -> Iterator[tuple[str, object]]:

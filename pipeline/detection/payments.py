@@ -13,7 +13,14 @@ from msgspec import UNSET
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.incidents import IDLE, Incident, severity_at, strike
 from pipeline.detection.rules import Rules
-from pipeline.detection.user_facts import Breach, Told, breaches_text, span_text, user_fact
+from pipeline.detection.user_facts import (
+    Breach,
+    Told,
+    breaches_text,
+    number_text,
+    span_text,
+    user_fact,
+)
 from pipeline.detection.user_rules import (
     MAX_COUNT,
     SpendWindow,
@@ -180,7 +187,7 @@ class PaymentDetector:
             threshold=threshold,
             unit=unit,
             reasons=(
-                f"{pressure.size} payments {within}, {window.count} allowed",
+                f"{number_text(pressure.size, 'payment')} {within}, {window.count} allowed",
                 f"{pressure.sum:,.2f} in all {within}, {window.sum:,.2f} allowed",
                 breaches_text(breach.incident.count, "payment too many", "payments too many"),
             ),

@@ -101,5 +101,10 @@ def breaches_text(count: int, one: str, many: str) -> str:
     return f"1 {one} so far" if count == 1 else f"{count:,} {many} so far"
 
 
+def number_text(count: int, one: str) -> str:
+    """Write a number of things whose plural takes an s."""
+    return f"1 {one}" if count == 1 else f"{count:,} {one}s"
+
+
 def _cut(title: str) -> str:
     return title if len(title) <= MAX_TITLE_CHARS else f"{title[: MAX_TITLE_CHARS - 3]}..."

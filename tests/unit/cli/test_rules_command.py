@@ -159,6 +159,32 @@ def test_a_failed_sign_in_says_how_many_it_takes() -> None:
     assert "more than 10 within 10 min" in verdicts["failed_login_user"][1]
 
 
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (
+            {"event_type": "transaction", "amount": 20, "currency": "EUR"},
+            "it takes 50 frauds reported and a score above 0.8",
+        ),
+        (
+            {
+                "event_type": "fraud_report",
+                "is_fraud": True,
+                "transaction_timestamp": "2026-09-01T00:00:00Z",
+            },
+            "a report only teaches it",
+        ),
+    ],
+)
+def test_the_fraud_score_says_what_it_takes(event: dict[str, Any], reason: str) -> None:
+    of_user = {"transaction_id": "t1", "user_id": "u1", "timestamp": "2026-09-01T00:00:00Z"}
+
+    verdicts = explained(event | of_user)
+
+    assert verdicts["transaction_fraud_score"][0] == "nothing"
+    assert reason in verdicts["transaction_fraud_score"][1]
+
+
 def test_an_event_that_breaks_the_contract_is_exit_code_1() -> None:
     result = run("explain", '{"event_type": "system_metric"}')
 

@@ -36,6 +36,10 @@ def test_a_list_without_names_replaces_the_packaged_one() -> None:
         ("[no_such_rule]\nabove = 1.0", "no_such_rule"),
         ("[failed_login_user]\nstaged = 3", r"\$\.failed_login_user\.staged"),
         ('[[static_limit.limits]]\nmetric = "cpu_usage"\nclear_below = 91.0', "clear_below"),
+        (
+            '[[static_limit.limits]]\nmetric = "queue"',
+            r"component.*\$\.static_limit\.limits\.queue",
+        ),
         ("[[static_limit.limits]]\nabove = 91.0", "`metric`"),
         ("[health.storm_digest]\nstaged = true", "storm_digest"),
         ("static_limit = 1", r"\$\.static_limit"),

@@ -71,6 +71,13 @@ def test_the_fact_about_much_money_names_the_sum() -> None:
     assert fact.score == pytest.approx(1.35)
 
 
+def test_one_payment_that_breaks_a_sum_is_told_in_the_singular() -> None:
+    facts = Folds().take([payment(1, 0, "25000")])
+
+    (fact,) = [one for one in facts if one.rule_id == "transaction_velocity"]
+    assert fact.reasons[0] == "1 payment within 1 h, 10 allowed"
+
+
 def test_a_currency_counts_in_the_sum_in_proportion_to_its_limit() -> None:
     yen = [payment(i, 60.0 * i, "1400000", "JPY") for i in range(3)]
 
