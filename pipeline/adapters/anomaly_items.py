@@ -20,6 +20,11 @@ _LARGEST_NUMBER: Final = 9.9e125
 _INTEGER_DIGITS: Final = 18
 
 
+def fact_item(anomaly: Anomaly, ttl_s: int) -> "dict[str, AttributeValue]":
+    """Return the item of an anomaly that is kept for `ttl_s` after what it tells happened."""
+    return encode_anomaly(anomaly, int(anomaly.occurred_at.timestamp()) + ttl_s)
+
+
 def encode_anomaly(anomaly: Anomaly, expires_at: int) -> "dict[str, AttributeValue]":
     """Return the item of an anomaly: its two keys, its fields and its expiry.
 

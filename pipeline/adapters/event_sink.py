@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.adapters.anomaly_items import encode_anomaly
-from pipeline.adapters.aws import service_errors
+from pipeline.adapters.anomaly_items import fact_item
 from pipeline.adapters.dynamodb import BatchTables, Put
 from pipeline.adapters.event_items import EventTables, event_put
+from pipeline.adapters.lake_puts import put_calls
 from pipeline.adapters.parallel import Parallel
 from pipeline.detection.anomaly import Anomaly
 from pipeline.ports import LakeObject, RemainingTime, StoredEvent
@@ -55,24 +55,14 @@ class AwsEventSink:
         first, *later = _waves(anomalies) or [[]]
         puts = [event_put(stored, self._event_tables) for stored in events]
         puts.extend(map(self._anomaly_put, first))
-        calls = [lambda item=item: self._put_object(item) for item in objects]
+        calls = put_calls(self._s3, self._bucket, objects)
         self._parallel.run([*calls, *self._tables.write_calls(puts, remaining_s)])
         for wave in later:
             self._tables.write(list(map(self._anomaly_put, wave)), remaining_s)
 
     def _anomaly_put(self, anomaly: Anomaly) -> Put:
-        expires_at = int(anomaly.occurred_at.timestamp()) + self._event_tables.ttl_s
-        item = encode_anomaly(anomaly, expires_at)
+        item = fact_item(anomaly, self._event_tables.ttl_s)
         return Put(self._anomalies_table, (anomaly.dedup_key, anomaly.fact_key), item)
-
-    def _put_object(self, item: LakeObject) -> None:
-        with service_errors(f"put {item.key}"):
-            self._s3.put_object(
-                Bucket=self._bucket,
-                Key=item.key,
-                Body=item.body,
-                ContentType="application/gzip",
-            )
 
 
 def _waves(anomalies: Sequence[Anomaly]) -> list[list[Anomaly]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.adapters.anomaly_items import encode_anomaly
+from pipeline.adapters.anomaly_items import fact_item
 from pipeline.adapters.aws import service_errors
 from pipeline.detection.anomaly import Anomaly
 
@@ -28,6 +28,6 @@ class DynamoFactTable:
     def write(self, facts: Sequence[Anomaly]) -> None:
         """Write facts under their own keys, in their order; a repetition changes nothing."""
         for fact in facts:
-            expires_at = int(fact.occurred_at.timestamp()) + self._ttl_s
+            item = fact_item(fact, self._ttl_s)
             with service_errors(f"write a fact of {fact.rule_id}"):
-                self._client.put_item(TableName=self._table, Item=encode_anomaly(fact, expires_at))
+                self._client.put_item(TableName=self._table, Item=item)

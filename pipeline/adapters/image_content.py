@@ -1,10 +1,10 @@
 """The images of one user, to be erased with him: objects, thumbnails and rows."""
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.adapters.aws import service_errors
+from pipeline.adapters.content_bucket import erase_page
 from pipeline.adapters.image_table import BY_USER
-from pipeline.errors import RetryableError
 from pipeline.flows.thumbnails.keys import thumbnails_of
 from pipeline.flows.users.ports import Removal
 from pipeline.images import UPLOADS_PREFIX
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PAGE: Final = 1000
-"""Most versions of one request. Source: Amazon S3 API Reference, DeleteObjects."""
+"""Rows that one query looks for."""
 
 
 class ImageContent:
@@ -42,20 +42,8 @@ class ImageContent:
 
     def _erase_folder(self, folder: str, remaining_s: RemainingTime) -> bool:
         while remaining_s() > 0:
-            with service_errors("list a user's objects"):
-                page = self._s3.list_object_versions(
-                    Bucket=self._bucket, Prefix=folder, MaxKeys=PAGE
-                )
-            found: list[Any] = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            if not found:
+            if not erase_page(self._s3, self._bucket, folder):
                 return True
-            objects: Any = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
-            with service_errors("erase a user's objects"):
-                answer = self._s3.delete_objects(
-                    Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
-                )
-            if errors := answer.get("Errors"):
-                raise RetryableError(f"cannot erase a user's objects: {errors[0]['Code']}")
         return False
 
     def _erase_rows(self, user_id: str, remaining_s: RemainingTime) -> bool:

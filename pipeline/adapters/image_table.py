@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from pipeline.adapters.aws import service_errors
 from pipeline.detection.anomaly import timestamp_text
 from pipeline.flows.uploads.ports import Analysis, ImageRow, Label, Status, ThumbnailRow
-from pipeline.images import HOSTILE, FailedImage, Failure, Image, Upload
+from pipeline.images import HOSTILE, FailedImage, Failure, Image, ThumbnailJob, Upload
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -34,7 +34,8 @@ class DynamoImageStore:
     Args:
         client: Low-level DynamoDB client.
         table: ImagesTable.
-        ttl_s: How long the row of a refused image is kept; the others live as long as the image.
+        ttl_s: How long the row is kept of an image that was refused before it was labelled, or is
+            gone; the others stay until the erasure of their user.
     """
 
     def __init__(self, client: "DynamoDBClient", table: str, ttl_s: int) -> None:
@@ -77,13 +78,17 @@ class DynamoImageStore:
 
     def finish(
         self,
-        image: Image,
+        job: ThumbnailJob,
         status: Status,
         thumbnails: Sequence[ThumbnailRow] = (),
         failure: Failure | None = None,
         detail: str = "",
     ) -> bool:
-        """Say what became of a labelled image; False, writing nothing, when its row is gone."""
+        """Say what became of a labelled image; False, writing nothing, when its row is gone.
+
+        The row of an image that is gone itself expires: an erasure may have passed before it.
+        """
+        image = job.image
         values: Item = {":labelled": {"S": "labelled"}, ":status": {"S": status}}
         changes = {"status": ":status"}
         if thumbnails:
@@ -92,6 +97,9 @@ class DynamoImageStore:
         if failure is not None:
             values |= {":failure": {"S": failure}, ":detail": {"S": detail}}
             changes |= {"failure": ":failure", "detail": ":detail"}
+        if failure == "gone":
+            values[":expires_at"] = {"N": self._expires_at(job.uploaded_at)}
+            changes["expires_at"] = ":expires_at"
         with service_errors("finish an image's row"):
             try:
                 self._client.update_item(
@@ -160,12 +168,14 @@ class DynamoImageStore:
                     raise
 
     def _failed(self, upload: Upload, failure: Failure, detail: str) -> "Item":
-        expires_at = int(upload.uploaded_at.timestamp()) + self._ttl_s
         return {
             "failure": {"S": failure},
             "detail": {"S": detail},
-            "expires_at": {"N": str(expires_at)},
+            "expires_at": {"N": self._expires_at(upload.uploaded_at)},
         }
+
+    def _expires_at(self, uploaded_at: datetime) -> str:
+        return str(int(uploaded_at.timestamp()) + self._ttl_s)
 
 
 def _row(item: "Item", *, is_newest: bool) -> ImageRow:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.adapters.anomaly_items import encode_anomaly
-from pipeline.adapters.aws import service_errors
+from pipeline.adapters.anomaly_items import fact_item
 from pipeline.adapters.dynamodb import BatchTables, Put
+from pipeline.adapters.lake_puts import put_calls
 from pipeline.adapters.parallel import Parallel
 from pipeline.detection.anomaly import Anomaly, timestamp_text
 from pipeline.flows.users.ports import AuditRow
@@ -53,7 +53,7 @@ class AwsUserSink:
             InvalidRecordError: A service refuses an item or object.
         """
         puts = [*map(self._audit_put, audit_rows), *map(self._anomaly_put, anomalies)]
-        calls = [lambda item=item: self._put_object(item) for item in objects]
+        calls = put_calls(self._s3, self._bucket, objects)
         self._parallel.run([*calls, *self._tables.write_calls(puts, remaining_s)])
 
     def _audit_put(self, row: AuditRow) -> Put:
@@ -72,15 +72,5 @@ class AwsUserSink:
         return Put(self._audit_table, (row.user_id, change_key), item)
 
     def _anomaly_put(self, anomaly: Anomaly) -> Put:
-        expires_at = int(anomaly.occurred_at.timestamp()) + self._anomaly_ttl_s
-        item = encode_anomaly(anomaly, expires_at)
+        item = fact_item(anomaly, self._anomaly_ttl_s)
         return Put(self._anomalies_table, (anomaly.dedup_key, anomaly.fact_key), item)
-
-    def _put_object(self, item: LakeObject) -> None:
-        with service_errors(f"put {item.key}"):
-            self._s3.put_object(
-                Bucket=self._bucket,
-                Key=item.key,
-                Body=item.body,
-                ContentType="application/gzip",
-            )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from pipeline.adapters.anomaly_items import encode_anomaly
+from pipeline.adapters.anomaly_items import fact_item
 from pipeline.adapters.aws import service_errors
 from pipeline.adapters.dynamodb import BatchTables, Item
 from pipeline.adapters.parallel import Parallel
@@ -96,8 +96,8 @@ class DynamoVersionedStates:
         return True
 
     def _fact(self, anomaly: Anomaly) -> dict[str, Any]:
-        expires_at = int(anomaly.occurred_at.timestamp()) + self._anomaly_ttl_s
-        return {"TableName": self._anomalies_table, "Item": encode_anomaly(anomaly, expires_at)}
+        item = fact_item(anomaly, self._anomaly_ttl_s)
+        return {"TableName": self._anomalies_table, "Item": item}
 
 
 def _is_lost(error: ClientError) -> bool:

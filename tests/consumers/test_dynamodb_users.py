@@ -14,6 +14,7 @@ from consumers import dynamodb_users
 from pipeline.bootstrap import dynamodb_users as bootstrap
 from pipeline.bootstrap import shared
 from pipeline.metrics import Metric
+from tests.fakes.image_account import create_content
 from tests.golden_events import golden
 from tests.log_lines import log_lines
 from tests.recorded_calls import Call
@@ -95,11 +96,7 @@ def _account() -> Account:
     url = sqs.create_queue(QueueName="onboarding")["QueueUrl"]
     account = Account(boto3.client("dynamodb"), sqs, boto3.client("s3"), url)
     account.s3.create_bucket(Bucket="lake")
-    account.s3.create_bucket(Bucket="content")
-    account.s3.put_bucket_versioning(
-        Bucket="content", VersioningConfiguration={"Status": "Enabled"}
-    )
-    _create_images(account.dynamodb)
+    create_content(account.s3, account.dynamodb)
     for name, keys in TABLES.items():
         schema: Any = [
             {"AttributeName": key, "KeyType": role}
@@ -112,31 +109,6 @@ def _account() -> Account:
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
         )
     return account
-
-
-def _create_images(dynamodb: "DynamoDBClient") -> None:
-    dynamodb.create_table(
-        TableName="images",
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[
-            {"AttributeName": "image_key", "KeyType": "HASH"},
-            {"AttributeName": "version", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"}
-            for name in ("image_key", "version", "user_id", "uploaded_at")
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by_user",
-                "KeySchema": [
-                    {"AttributeName": "user_id", "KeyType": "HASH"},
-                    {"AttributeName": "uploaded_at", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
 
 
 def forget_environment() -> None:

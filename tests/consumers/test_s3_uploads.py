@@ -287,6 +287,18 @@ def test_objects_of_one_notification_are_taken_each_for_itself(account: Account)
     assert statuses == {"u1": "refused", "u2": "labelled"}
 
 
+def test_a_foreign_object_fails_and_holds_up_no_other_of_its_notification(
+    account: Account,
+) -> None:
+    foreign, good = notification(KEY, 4), notification(KEY, len(jpeg()), account.put(KEY, jpeg()))
+    foreign["s3"]["bucket"]["name"] = "somebody-elses"
+
+    with pytest.raises(InvalidRecordError, match="somebody-elses"):
+        s3_uploads.handler({"Records": [foreign, good]}, CONTEXT)
+
+    assert [row["status"]["S"] for row in account.rows()] == ["labelled"]
+
+
 @pytest.mark.parametrize(
     "event",
     [

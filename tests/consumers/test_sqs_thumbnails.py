@@ -193,7 +193,22 @@ def test_an_object_that_is_gone_is_recorded_as_gone(account: Account) -> None:
     failed = handle(body)
 
     assert failed == []
-    assert [row["failure"]["S"] for row in account.rows()] == ["gone"]
+    (row,) = account.rows()
+    assert row["failure"]["S"] == "gone"
+    assert row["expires_at"] == {"N": "1774958400"}  # 30 days after the upload
+
+
+def test_an_object_that_has_become_too_large_is_not_read(account: Account) -> None:
+    body = labelled(account, jpeg(), is_versioned=False)
+    account.put(KEY, bytes(15 * 1024 * 1024 + 1))
+
+    failed = handle(body)
+
+    assert failed == []
+    (row,) = account.rows()
+    assert row["failure"]["S"] == "too_large"
+    assert row["detail"]["S"] == "15728641 bytes, the limit is 15728640"
+    assert "expires_at" not in row
 
 
 def test_a_key_whose_thumbnails_would_have_too_long_keys_is_recorded(account: Account) -> None:
@@ -207,6 +222,8 @@ def test_a_key_whose_thumbnails_would_have_too_long_keys_is_recorded(account: Ac
 def test_a_job_whose_row_is_gone_leaves_nothing_behind(account: Account) -> None:
     body = labelled(account, jpeg())
     (row,) = account.rows()
+    account.put("thumbnails/u1/holiday/beach_201.jpg/0064D3/512.jpg", b"of an attempt that died")
+    account.put("thumbnails/u1/holiday/beach_202.jpg/0064D3/512.jpg", b"of another image")
     account.dynamodb.delete_item(
         TableName="images", Key={name: row[name] for name in ("image_key", "version")}
     )
@@ -214,7 +231,8 @@ def test_a_job_whose_row_is_gone_leaves_nothing_behind(account: Account) -> None
     failed = handle(body)
 
     assert failed == []
-    assert (account.rows(), account.keys("thumbnails/")) == ([], [])
+    assert account.rows() == []
+    assert account.versions("thumbnails/") == ["thumbnails/u1/holiday/beach_202.jpg/0064D3/512.jpg"]
 
 
 def test_a_user_who_is_erased_meanwhile_leaves_no_thumbnail(account: Account) -> None:
@@ -235,7 +253,7 @@ def test_a_user_who_is_erased_meanwhile_leaves_no_thumbnail(account: Account) ->
     failed = handle(body)
 
     assert failed == []
-    assert (account.rows(), account.keys("thumbnails/")) == ([], [])
+    assert (account.rows(), account.versions("thumbnails/")) == ([], [])
 
 
 def test_an_image_of_a_bucket_without_versions_is_read_as_it_is(account: Account) -> None:

@@ -57,10 +57,15 @@ class Account(NamedTuple):
         answer = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
         return [found["Key"] for found in answer.get("Contents", [])]
 
+    def versions(self, prefix: str) -> list[str]:
+        """Return the key of every version and delete marker under a prefix."""
+        page = self.s3.list_object_versions(Bucket=BUCKET, Prefix=prefix)
+        found: list[Any] = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        return sorted(one["Key"] for one in found)
 
-def image_account() -> Account:
-    """Create what the template creates, as far as the image consumers touch it."""
-    dynamodb, sqs, s3 = boto3.client("dynamodb"), boto3.client("sqs"), boto3.client("s3")
+
+def create_content(s3: "S3Client", dynamodb: "DynamoDBClient") -> None:
+    """Create the bucket of images with its versions, and the table of their rows."""
     s3.create_bucket(Bucket=BUCKET)
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     dynamodb.create_table(
@@ -85,6 +90,12 @@ def image_account() -> Account:
             }
         ],
     )
+
+
+def image_account() -> Account:
+    """Create what the template creates, as far as the image consumers touch it."""
+    dynamodb, sqs, s3 = boto3.client("dynamodb"), boto3.client("sqs"), boto3.client("s3")
+    create_content(s3, dynamodb)
     dynamodb.create_table(
         TableName="anomalies",
         BillingMode="PAY_PER_REQUEST",

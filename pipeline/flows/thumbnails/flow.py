@@ -9,10 +9,10 @@ from typing import Literal, NamedTuple
 from pipeline.detection.image_rules import HostileImages
 from pipeline.errors import InvalidRecordError
 from pipeline.flows.thumbnails.imaging import thumbnails
-from pipeline.flows.thumbnails.keys import thumbnail_key
+from pipeline.flows.thumbnails.keys import MAX_KEY_BYTES, thumbnail_key, thumbnails_folder
 from pipeline.flows.uploads.ports import FactSink, ImageObjects, ImageStore, ThumbnailRow
 from pipeline.flows.uploads.refusing import facts_about
-from pipeline.images import FailedImage, Failure, ImageRefusedError, ThumbnailJob, decode_job
+from pipeline.images import FailedImage, Failure, Image, ImageRefusedError, ThumbnailJob, decode_job
 
 Fate = Literal["made", "repeated", "superseded", "erased", "refused"]
 
@@ -65,24 +65,22 @@ class ThumbnailFlow:
             raise InvalidRecordError(f"bucket {image.bucket} is none of this function's")
         row = self._store.find(image)
         if row is None:
-            return JobReport(image.job_id, "erased")
+            return self._erased(image)
         if row.failure:
             return self._refused(job, row.failure)
         if row.status != "labelled":
             return JobReport(image.job_id, "repeated")
         if not row.is_newest:
-            self._store.finish(image, "superseded")
+            self._store.finish(job, "superseded")
             return JobReport(image.job_id, "superseded")
         try:
             made = self._make(job)
         except ImageRefusedError as error:
-            self._store.finish(image, "refused", failure=error.failure, detail=error.detail)
+            self._store.finish(job, "refused", failure=error.failure, detail=error.detail)
             return self._refused(job, error.failure)
-        if self._store.finish(image, "ready", made):
+        if self._store.finish(job, "ready", made):
             return JobReport(image.job_id, "made")
-        for thumbnail in made:  # the user was erased meanwhile
-            self._objects.delete(thumbnail.key)
-        return JobReport(image.job_id, "erased")
+        return self._erased(image)
 
     def _make(self, job: ThumbnailJob) -> list[ThumbnailRow]:
         image, rows = job.image, []
@@ -100,6 +98,16 @@ class ThumbnailFlow:
                 )
             )
         return rows
+
+    def _erased(self, image: Image) -> JobReport:
+        """Leave no thumbnail of an erased user, of an attempt that went down after writing either.
+
+        Their bucket keeps versions, so every one of them has to go.
+        """
+        folder = thumbnails_folder(image)
+        if len(folder) < MAX_KEY_BYTES:  # otherwise none was ever written
+            self._objects.erase(folder)
+        return JobReport(image.job_id, "erased")
 
     def _refused(self, job: ThumbnailJob, failure: Failure) -> JobReport:
         failed = FailedImage(

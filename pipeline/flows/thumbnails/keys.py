@@ -28,12 +28,16 @@ def thumbnail_key(image: Image, size: int, content_type: str) -> str:
     Raises:
         ImageRefusedError: The key would be longer than S3 allows.
     """
-    path = "/".join(map(_escaped, image.key.removeprefix(UPLOADS_PREFIX).split("/")))
-    name = f"{size}.{_EXTENSIONS[content_type]}"
-    key = f"{THUMBNAILS_PREFIX}{path}/{sequence(image.sequencer)}/{name}"
+    key = f"{thumbnails_folder(image)}{size}.{_EXTENSIONS[content_type]}"
     if len(key) > MAX_KEY_BYTES:
         raise ImageRefusedError("refused", f"its thumbnails would have keys of {len(key)} bytes")
     return key
+
+
+def thumbnails_folder(image: Image) -> str:
+    """Return the prefix of all thumbnails of an image; what else may lie there is its user's."""
+    path = "/".join(map(_escaped, image.key.removeprefix(UPLOADS_PREFIX).split("/")))
+    return f"{THUMBNAILS_PREFIX}{path}/{sequence(image.sequencer)}/"
 
 
 def source_key(thumbnail: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.images import unsafe_content
 from pipeline.detection.rules import Rules
-from pipeline.errors import InvalidRecordError, RetryableError
+from pipeline.errors import InvalidRecordError, PipelineError
 from pipeline.flows.uploads.conversion import as_jpeg
 from pipeline.flows.uploads.ports import (
     Analyser,
@@ -79,16 +79,16 @@ class UploadFlow:
         """Take in the objects of one invocation, each for itself.
 
         Raises:
-            RetryableError: Throttling or outage at one of them at least, after all were tried.
-            InvalidRecordError: An object of another bucket.
+            RetryableError: Throttling or outage at one of them, after all were tried.
+            InvalidRecordError: One is of another bucket, or refused by a service, likewise.
         """
         report = UploadReport()
-        failure: RetryableError | None = None
+        failure: PipelineError | None = None
         for upload in uploads:
             try:
                 self._take(upload, report)
-            except RetryableError as error:
-                failure = error
+            except PipelineError as error:
+                failure = failure or error
         if failure:
             raise failure
         return report

@@ -64,14 +64,14 @@ class ImageObjects(Protocol):
         """Return an image's body, or as many of its first bytes.
 
         Raises:
-            ImageRefusedError: The version is gone.
+            ImageRefusedError: The version is gone, or a body too large.
         """
 
     def write(self, key: str, body: bytes, content_type: str) -> None:
         """Write an object; a repetition replaces it by the same."""
 
-    def delete(self, key: str) -> None:
-        """Delete an object; one that does not exist is no error."""
+    def erase(self, folder: str) -> None:
+        """Erase every version of every object under a folder; nothing there is no error."""
 
 
 class ImageStore(Protocol):
@@ -88,13 +88,16 @@ class ImageStore(Protocol):
 
     def finish(
         self,
-        image: Image,
+        job: ThumbnailJob,
         status: Status,
         thumbnails: Sequence[ThumbnailRow] = (),
         failure: Failure | None = None,
         detail: str = "",
     ) -> bool:
-        """Say what became of a labelled image; False, writing nothing, when its row is gone."""
+        """Say what became of a labelled image; False, writing nothing, when its row is gone.
+
+        The row of an image that is gone itself expires, as that of any that never was labelled.
+        """
 
     def failures(self, user_id: str, since: datetime, until: datetime) -> Sequence[FailedImage]:
         """Read a user's hostile images by time; the newest may still be missing."""

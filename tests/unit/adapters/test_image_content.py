@@ -9,6 +9,7 @@ from moto import mock_aws
 
 from pipeline.adapters.image_content import ImageContent
 from pipeline.flows.users.ports import Removal
+from tests.fakes.image_account import create_content
 
 REMOVAL = Removal("u-1", "0" * 40, datetime(2026, 11, 21, tzinfo=UTC))
 
@@ -39,32 +40,7 @@ def account() -> Iterator[Account]:
     with mock_aws():
         session: Any = boto3.Session("test", "test", region_name="us-east-1")
         account = Account(session.client("s3"), session.client("dynamodb"))
-        account.s3.create_bucket(Bucket="content")
-        account.s3.put_bucket_versioning(
-            Bucket="content", VersioningConfiguration={"Status": "Enabled"}
-        )
-        account.dynamodb.create_table(
-            TableName="images",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": "image_key", "KeyType": "HASH"},
-                {"AttributeName": "version", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": "S"}
-                for name in ("image_key", "version", "user_id", "uploaded_at")
-            ],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": "by_user",
-                    "KeySchema": [
-                        {"AttributeName": "user_id", "KeyType": "HASH"},
-                        {"AttributeName": "uploaded_at", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-            ],
-        )
+        create_content(account.s3, account.dynamodb)
         yield account
 
 
