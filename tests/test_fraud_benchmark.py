@@ -20,8 +20,9 @@ def test_every_goal_of_the_fraud_score_is_printed_beside_the_published_figures()
 
     assert run.returncode == 0, run.stderr
     assert "XGBoost (handbook)                  0.869  0.687  0.303" in run.stdout
-    goals = re.findall(r"^goal: (.+?) +measured: +\S+ +(?:met|MISSED)$", run.stdout, re.MULTILINE)
-    assert goals == [
+    goals = re.findall(r"^goal: (.+?) +measured: +\S+ +(met|MISSED)$", run.stdout, re.MULTILINE)
+    assert [verdict for goal, verdict in goals if "bytes" in goal] == ["met", "met"]
+    assert [goal for goal, _ in goals] == [
         "AUC at least 0.87",
         "AP at least 0.71",
         "CP@100 at least 0.30",

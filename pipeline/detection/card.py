@@ -6,7 +6,7 @@ fast reports travel. A payment's evidence is a few bits that later count what it
 
 from bisect import bisect_left, bisect_right
 from math import exp, log, log2
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -31,6 +31,8 @@ REPORTED: Final = 1 << 12
 PARKED: Final = 1 << 13
 """Of a payment that was reported before it came: what it was is not known yet."""
 
+_WORD: Final = 4
+_MOST_BYTES: Final = PAYMENTS_KEPT * _WORD
 _CODE_BITS: Final = 16
 _CODE_MASK: Final = (1 << _CODE_BITS) - 1
 _FULL_EDGES: Final = (-0.5, -0.1, 0.2, 0.45, 0.6, 0.75, 0.9, 1.05, 1.25)
@@ -50,14 +52,15 @@ class CardState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `weight` payments with `sum` in all make up the usual amount, in limits of their currencies.
     `accused_day` is the day of the newest fraud that the card's own habits tell. `marks` are those
-    of the newest payments, `codes` their days and evidence. `incident` is that of the score.
+    of the newest payments, `codes` their days and evidence, both as words of four bytes: copied and
+    searched at once, and nothing for the garbage collector. `incident` is that of the score.
     """
 
     weight: float = 0.0
     sum: float = 0.0
     accused_day: int = 0
-    marks: tuple[int, ...] = ()
-    codes: tuple[int, ...] = ()
+    marks: bytes = b""
+    codes: bytes = b""
     incident: Incident = IDLE
 
     @property
@@ -66,10 +69,9 @@ class CardState(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.sum / self.weight if self.weight else None
 
 
-class Entry(NamedTuple):
-    """A payment that is remembered: its place, day and evidence with its flags."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """A payment that is remembered: its day, and its evidence with its flags."""
 
-    place: int
     day: int
     code: int
 
@@ -109,10 +111,11 @@ def suspicion(code: int) -> int:
 
 def find(state: CardState, mark: int) -> Entry | None:
     """Return a payment that is still remembered."""
-    if mark not in state.marks:
+    place = _place(state.marks, mark)
+    if place < 0:
         return None
-    place = state.marks.index(mark)
-    return Entry(place, state.codes[place] >> _CODE_BITS, state.codes[place] & _CODE_MASK)
+    packed = int.from_bytes(state.codes[place : place + _WORD], "big")
+    return Entry(packed >> _CODE_BITS, packed & _CODE_MASK)
 
 
 def pay(state: CardState, mark: int, day: int, code: int, amount: float) -> CardState:
@@ -125,10 +128,7 @@ def pay(state: CardState, mark: int, day: int, code: int, amount: float) -> Card
         code: Its evidence.
         amount: In limits of its currency.
     """
-    weight, total, marks, codes = state.weight, state.sum, state.marks, state.codes
-    packed = (day & _CODE_MASK) << _CODE_BITS | code
-    if len(marks) >= PAYMENTS_KEPT:
-        marks, codes = marks[1:], codes[1:]
+    weight, total = state.weight, state.sum
     taught = 1.0
     if weight:
         odd = log((amount + AMOUNT_FLOOR) / (total / weight + AMOUNT_FLOOR))
@@ -140,23 +140,21 @@ def pay(state: CardState, mark: int, day: int, code: int, amount: float) -> Card
         weight + taught,
         total + taught * amount,
         state.accused_day,
-        (*marks, mark),
-        (*codes, packed),
+        _with_newest(state.marks, mark),
+        _with_newest(state.codes, _packed(day, code)),
         state.incident,
     )
 
 
 def remember(state: CardState, mark: int, day: int, code: int) -> CardState:
     """Keep a payment, or what is now known of one, and forget the oldest when there is no room."""
-    packed = (day & _CODE_MASK) << _CODE_BITS | code
+    packed = _packed(day, code)
     marks, codes = state.marks, state.codes
-    if mark in marks:
-        place = marks.index(mark)
-        codes = (*codes[:place], packed, *codes[place + 1 :])
-    elif len(marks) < PAYMENTS_KEPT:
-        marks, codes = (*marks, mark), (*codes, packed)
+    place = _place(marks, mark)
+    if place < 0:
+        marks, codes = _with_newest(marks, mark), _with_newest(codes, packed)
     else:
-        marks, codes = (*marks[1:], mark), (*codes[1:], packed)
+        codes = codes[:place] + packed.to_bytes(_WORD, "big") + codes[place + _WORD :]
     return CardState(state.weight, state.sum, state.accused_day, marks, codes, state.incident)
 
 
@@ -165,6 +163,24 @@ def accuse(state: CardState, day: int, code: int) -> CardState:
     if code & PARKED or code & 15 not in _ODD_RATIO_BINS or day <= state.accused_day:
         return state
     return CardState(state.weight, state.sum, day, state.marks, state.codes, state.incident)
+
+
+def _place(marks: bytes, mark: int) -> int:
+    """Return at which byte a mark is, -1 for one that is not there."""
+    word = mark.to_bytes(_WORD, "big")
+    place = marks.find(word)
+    while place > 0 and place % _WORD:  # across two marks
+        place = marks.find(word, place + 1)
+    return place
+
+
+def _with_newest(words: bytes, word: int) -> bytes:
+    """Append a word, and drop the oldest when there is no room."""
+    return words[_WORD - _MOST_BYTES :] + word.to_bytes(_WORD, "big")
+
+
+def _packed(day: int, code: int) -> int:
+    return (day & _CODE_MASK) << _CODE_BITS | code
 
 
 def _ratio_bin(state: CardState, amount: float) -> int:

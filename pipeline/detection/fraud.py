@@ -60,7 +60,7 @@ class MerchantPool:
     """Payments and reports of one merchant."""
 
     name: str = _MERCHANT
-    version: int = 1
+    version: int = 2
     state_type: type[Merchant] = Merchant
 
     def initial(self) -> Merchant:
@@ -84,7 +84,7 @@ class FraudDetector:
     amount: TransactionAmount
     vocabulary: Vocabulary
     name: str = "fraud_card"
-    version: int = 1
+    version: int = 2
     state_type: type[CardState] = CardState
     registry: PoolKey = EVERYTHING
     pools: tuple[Pool[Any], ...] = field(default_factory=lambda: (TallyPool(), MerchantPool()))

@@ -3,6 +3,8 @@
 from functools import partial
 from typing import Final, NamedTuple
 
+import msgspec
+
 from pipeline.detection import card as cards
 from pipeline.detection import merchant as merchants
 from pipeline.detection import tally as tallies
@@ -36,7 +38,7 @@ class Habits(NamedTuple):
     compromise: Compromise = Compromise()
 
 
-class Judged(NamedTuple):
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """A payment to judge: its day, its amount in limits, and its evidence beside its card."""
 
     day: int
@@ -44,7 +46,7 @@ class Judged(NamedTuple):
     code: int
 
 
-class Score(NamedTuple):
+class Score(msgspec.Struct, frozen=True, gc=False):
     """How likely a payment is a fraud, and what each branch says; all 0 to 1."""
 
     whole: float
@@ -52,7 +54,7 @@ class Score(NamedTuple):
     by_merchant: float
 
 
-class Change(NamedTuple):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """What an event makes of a card, and what it adds to the tally and to the merchant."""
 
     card: CardState
@@ -118,16 +120,16 @@ def score(
         merchant: Where the payment was made.
         habits: What is believed before there are reports.
     """
-    day, amount, code = payment
+    amount, code = payment.amount, payment.code
     trust = tallies.trust(tally)
     by_card = (1 - trust) * tallies.odd_rate(tally, card.weight, card.sum, amount, code)
     if trust:
         by_card += trust * tallies.reported_rates(tally, (code,))[0]
-    if not merchant.codes:
+    if not merchant.reports:
         return Score(by_card, by_card, 0.0)
     by_merchant = merchants.suspicion(
         merchant,
-        day,
+        payment.day,
         tallies.report_days(tally, habits.report_days),
         partial(tallies.reported_rates, tally),
         habits.compromise,

@@ -5,6 +5,7 @@ its own part and the parts make up what one shard would have had.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from struct import Struct, unpack
 from typing import Final, NamedTuple
 
 import msgspec
@@ -14,19 +15,22 @@ from pipeline.detection.card import REPORTED
 DAYS_KEPT: Final = 56
 REPORTS_KEPT: Final = 40
 
+_MOST_COUNTED: Final = 255  # payments of a day; far fewer without a report rule a break-in out
+_REPORT: Final = Struct(">II")  # day and evidence, mark: sorts by day
+_MARK_AT: Final = 4
 _CODE_BITS: Final = 16
 _LEAST_EXPLAINED: Final = 5e-4
 _MOST_LIKELY: Final = 0.9999
 _CODE_MASK: Final = (1 << _CODE_BITS) - 1
 
 
-class Paid(NamedTuple):
+class Paid(msgspec.Struct, frozen=True, gc=False):
     """A payment at the merchant."""
 
     day: int
 
 
-class Accused(NamedTuple):
+class Accused(msgspec.Struct, frozen=True, gc=False):
     """A report of fraud about a payment of that day; a later one of the same mark replaces it."""
 
     mark: int
@@ -34,7 +38,7 @@ class Accused(NamedTuple):
     code: int
 
 
-class Cleared(NamedTuple):
+class Cleared(msgspec.Struct, frozen=True, gc=False):
     """A report was taken back."""
 
     mark: int
@@ -43,13 +47,12 @@ class Cleared(NamedTuple):
 class Merchant(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Counts of payments from `first_day` on, day by day, and the newest reports by their day.
 
-    `marks` are those of the reported payments; `codes` hold their days and evidence.
+    A count is one byte. A report is eight: the payment's day and evidence, then its mark.
     """
 
     first_day: int = 0
-    counts: tuple[int, ...] = ()
-    marks: tuple[int, ...] = ()
-    codes: tuple[int, ...] = ()
+    counts: bytes = b""
+    reports: bytes = b""
 
 
 class Compromise(NamedTuple):
@@ -76,13 +79,11 @@ def note(merchant: Merchant, what: Paid | Accused | Cleared) -> Merchant:
     """Take in what happened; the same report a second time changes nothing."""
     if isinstance(what, Paid):
         return _paid(merchant, what.day, 1)
-    kept = [
-        (code, mark)
-        for code, mark in zip(merchant.codes, merchant.marks, strict=True)
-        if mark != what.mark
-    ]
+    mark = what.mark.to_bytes(_REPORT.size - _MARK_AT, "big")
+    kept = [one for one in _reports(merchant) if one[_MARK_AT:] != mark]
     if isinstance(what, Accused):
-        kept.append(((what.day & _CODE_MASK) << _CODE_BITS | what.code & ~REPORTED, what.mark))
+        code = (what.day & _CODE_MASK) << _CODE_BITS | what.code & ~REPORTED
+        kept.append(_REPORT.pack(code, what.mark))
     return _with_reports(merchant, kept)
 
 
@@ -91,12 +92,12 @@ def whole(parts: Sequence[Merchant]) -> Merchant:
     if len(parts) == 1:
         return parts[0]
     joined = Merchant()
-    reports: list[tuple[int, int]] = []
+    reports: list[bytes] = []
     for part in parts:
         for place, payments in enumerate(part.counts):
             if payments:
                 joined = _paid(joined, part.first_day + place, payments)
-        reports.extend(zip(part.codes, part.marks, strict=True))
+        reports.extend(_reports(part))
     return _with_reports(joined, reports)
 
 
@@ -120,7 +121,7 @@ def suspicion(
         compromise: How to judge.
     """
     oldest = max(0, day - DAYS_KEPT) << _CODE_BITS
-    codes = [code for code in merchant.codes if code >= oldest]
+    codes = [code for code in _codes(merchant) if code >= oldest]
     if not codes:
         return 0.0
     told = [code >> _CODE_BITS for code in codes]
@@ -128,7 +129,8 @@ def suspicion(
         compromise.fraud_share / max(share, _LEAST_EXPLAINED) + 1
         for share in explained([code & _CODE_MASK for code in codes])
     ]
-    is_cut = len(merchant.codes) >= REPORTS_KEPT  # of its first day some reports are forgotten
+    # once full, some reports of the first day are forgotten
+    is_cut = len(merchant.reports) >= REPORTS_KEPT * _REPORT.size
     first_settled, last_settled = told[0] + is_cut, day - round(report_days)
     going_on, lasting = 1 - compromise.early_end, compromise.lasting_days
     unreported = 1 - compromise.fraud_share
@@ -159,35 +161,40 @@ def suspicion(
 
 def reports_since(merchant: Merchant, day: int) -> int:
     """Return how many payments from a day on were reported."""
-    return sum(code >> _CODE_BITS >= day for code in merchant.codes)
+    return sum(code >> _CODE_BITS >= day for code in _codes(merchant))
 
 
 def _paid(merchant: Merchant, day: int, payments: int) -> Merchant:
     first, counts = merchant.first_day, merchant.counts
     if not counts:
-        return Merchant(day, (payments,), merchant.marks, merchant.codes)
+        return Merchant(day, bytes((payments,)), merchant.reports)
     place = day - first
     if place < 0:
         if first + len(counts) - day > DAYS_KEPT:
             return merchant
-        counts = (payments, *((0,) * (-place - 1)), *counts)
+        counts = bytes((payments,)) + bytes(-place - 1) + counts
         first = day
     elif place < len(counts):
-        counts = (*counts[:place], counts[place] + payments, *counts[place + 1 :])
+        raised = min(counts[place] + payments, _MOST_COUNTED)
+        counts = counts[:place] + bytes((raised,)) + counts[place + 1 :]
     else:
-        counts = (*counts, *((0,) * min(place - len(counts), DAYS_KEPT)), payments)
-        counts = counts[-DAYS_KEPT:]
-        while not counts[0]:  # so that the parts of shards make up the very same
-            counts = counts[1:]
+        counts += bytes(min(place - len(counts), DAYS_KEPT)) + bytes((payments,))
+        counts = counts[-DAYS_KEPT:].lstrip(b"\0")  # so that parts make up the very same
         first = day - len(counts) + 1
-    return Merchant(first, counts, merchant.marks, merchant.codes)
+    return Merchant(first, counts, merchant.reports)
 
 
-def _with_reports(merchant: Merchant, reports: list[tuple[int, int]]) -> Merchant:
-    newest = sorted(reports)[-REPORTS_KEPT:]
-    return Merchant(
-        merchant.first_day,
-        merchant.counts,
-        tuple(mark for _, mark in newest),
-        tuple(code for code, _ in newest),
-    )
+def _reports(merchant: Merchant) -> list[bytes]:
+    reports, size = merchant.reports, _REPORT.size
+    return [reports[at : at + size] for at in range(0, len(reports), size)]
+
+
+def _codes(merchant: Merchant) -> tuple[int, ...]:
+    """Return day and evidence of each report, from old to new."""
+    reports = merchant.reports
+    return unpack(f">{len(reports) // _MARK_AT}I", reports)[::2]
+
+
+def _with_reports(merchant: Merchant, reports: list[bytes]) -> Merchant:
+    newest = b"".join(sorted(reports)[-REPORTS_KEPT:])
+    return Merchant(merchant.first_day, merchant.counts, newest)

@@ -241,7 +241,7 @@ class AddressDetector:
         return user_fact(self.rule, breach, told)
 
 
-PER_USER: Final = ("payment#1", "travel#1", "login_user#1", "takeover#1", "fraud_card#1")
+PER_USER: Final = ("payment#1", "travel#1", "login_user#1", "takeover#1", "fraud_card#2")
 """Detectors with a state per user, by name and version, for an erasure to find it.
 
 A test keeps this list true. States of an earlier version are left to their expiry.

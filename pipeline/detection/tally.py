@@ -7,7 +7,7 @@ parts add up to what one shard would have had.
 from collections.abc import Iterable, Sequence
 from math import exp, log, sqrt
 from operator import add as plus
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -40,7 +40,7 @@ _MIN_SEEN_FOR_TAIL: Final = 1_000
 _PRIOR_REPORTS: Final = 2
 
 
-class Seen(NamedTuple):
+class Seen(msgspec.Struct, frozen=True, gc=False):
     """A payment of this evidence was seen, or taken into account as a fraud, or both.
 
     `frauds` is -1 when a report is taken back. `delay_days` is how long its report took.
@@ -74,8 +74,8 @@ def micros(amount: float) -> int:
 
 def count(tally: Tally, seen: Seen) -> Tally:
     """Add what was seen of one payment."""
-    code, amount, payments, frauds, delay = seen
-    ratio, size = ratio_cell(code), amount_cell(code)
+    ratio, size = ratio_cell(seen.code), amount_cell(seen.code)
+    payments, frauds, delay = seen.payments, seen.frauds, seen.delay_days
     ratio_payments, amount_payments = tally.ratio_payments, tally.amount_payments
     if payments:
         ratio_payments = _raised(ratio_payments, ratio, payments)
@@ -91,7 +91,7 @@ def count(tally: Tally, seen: Seen) -> Tally:
         amount_frauds,
         tally.payments + payments,
         tally.frauds + frauds,
-        tally.micros + amount,
+        tally.micros + seen.micros,
         tally.delays + frauds * delay,
         tally.delay_squares + frauds * delay * delay,
     )

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from pipeline.detection import card as cards
 from pipeline.detection import fraud_score, merchant, tally
 from pipeline.detection.card import CardState
 from pipeline.detection.merchant import Accused, Cleared, Merchant, Paid
@@ -53,6 +54,31 @@ def test_the_parts_of_shards_make_up_what_one_shard_would_have(additions, rng) -
     whole = merchant.whole(parts)
 
     assert whole == merchant.whole([alone, Merchant()])
+
+
+def test_a_busy_day_counts_to_its_end_and_is_the_same_in_parts() -> None:
+    alone, parts = Merchant(), [Merchant(), Merchant()]
+    for number in range(400):
+        alone = merchant.note(alone, Paid(DAY))
+        parts[number % 2] = merchant.note(parts[number % 2], Paid(DAY))
+
+    assert alone.counts == b"\xff"
+    assert merchant.whole(parts) == alone
+
+
+ALIKE = (0, 1, 257, 65_793, 16_777_216, 16_843_009)
+"""Marks whose bytes are also found across two others."""
+
+
+@given(st.lists(st.sampled_from(ALIKE)))
+def test_a_payment_is_found_by_its_own_mark_alone(marks: list[int]) -> None:
+    card = CardState()
+
+    for day, mark in enumerate(marks):
+        card = cards.remember(card, mark, day, 5)
+
+    found = {mark: known.day for mark in ALIKE if (known := cards.find(card, mark)) is not None}
+    assert found == {mark: day for day, mark in enumerate(marks)}
 
 
 CODES = st.integers(0, 4095).map(lambda code: code & ~32)  # suspicion is at most 2

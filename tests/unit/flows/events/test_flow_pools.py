@@ -14,7 +14,7 @@ from tests.fakes.aws import FAULTS, CrashError, FakeAws, Fault
 from tests.unit.flows.events.batches import flow, fraud_report, seconds, transaction
 
 USERS = 12
-POOLS: dict[str, Any] = {"fraud_tally#1": TallyPool(), "fraud_merchant#1": MerchantPool()}
+POOLS: dict[str, Any] = {"fraud_tally#1": TallyPool(), "fraud_merchant#2": MerchantPool()}
 
 
 def story(seed: int) -> list[KinesisRecord]:
