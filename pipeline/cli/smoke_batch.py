@@ -8,17 +8,18 @@ from typing import Any, Final
 from pipeline.adapters.event_items import EventTables, event_put
 from pipeline.cli.puts import StreamPut, json_bytes, plain, user_put
 from pipeline.detection.anomaly import timestamp_text
+from pipeline.detection.page_test import METRIC
 from pipeline.events import UserActivity, decode
 from pipeline.ports import StoredEvent
 
 MARK: Final = "streamwarden-smoke"
 """Begins every name in the batch, so that nobody takes it for a user or a host."""
 
-RULE: Final = "static_limit"
-"""The rule that must find the batch's full disk, which is emptied again within the batch."""
+RULE: Final = "page_test"
+"""The rule that must find the batch's test page; no group holds that back."""
 
-_DISK: Final = ((95.0, 3), (40.0, 2), (40.0, 1))
-"""Values of the disk and how many seconds ago: one point opens the incident, two clear it."""
+_PAGE: Final = ((1.0, 2), (0.0, 1))
+"""Values of the test page and how many seconds ago: the first opens it, as gently as can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +85,12 @@ def make_batch(run_id: str, now: datetime) -> Batch:
             {
                 "event_type": "system_metric",
                 "source": mark,
-                "metric_name": "disk_usage",
+                "metric_name": METRIC,
                 "value": value,
-                "unit": "%",
                 "timestamp": timestamp_text(now - timedelta(seconds=seconds_ago)),
                 "producer": MARK,
             }
-            for value, seconds_ago in _DISK
+            for value, seconds_ago in _PAGE
         ),
     ]
     numbered = ({**event, "event_id": f"{mark}-{n}"} for n, event in enumerate(events, start=1))

@@ -81,9 +81,7 @@ class Traces:
         if alert.outbox:
             return [f"alert {line.alert_id} waits to be told"]
         if not alert.deliveries:
-            return [
-                f"alert {line.alert_id} was held back, by a silence or a group; try again later"
-            ]
+            return [f"alert {line.alert_id} was held back, by a silence or the page budget"]
         return []
 
     def remove(self) -> list[str]:

@@ -106,6 +106,6 @@ class PageTestDetector:
             title=TITLE,
             component=self.rule.component,
             count=incident.count,
-            reasons=("somebody has asked for it with `streamwarden page-test`",),
+            reasons=("asked for by `streamwarden page-test` or `streamwarden smoke`",),
             labels={"metric_name": METRIC, "source": event.source},
         )

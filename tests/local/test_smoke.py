@@ -49,20 +49,25 @@ def _lake(run: LocalRun) -> list[str]:
     return [entry["Key"] for entry in found.get("Contents", [])]
 
 
-def test_a_batch_arrives_everywhere_and_leaves_nothing_but_its_alert(run: LocalRun) -> None:
-    result = _smoke()
+def test_two_batches_in_a_row_arrive_everywhere_and_leave_nothing_but_their_alerts(
+    run: LocalRun,
+) -> None:
+    results = [_smoke(), _smoke()]
 
-    told = json.loads(result.stdout)
-    assert result.exit_code == 0, result.output
-    assert [(hop["place"], hop["missing"]) for hop in told["hops"]] == [
-        ("rows", []),
-        ("lake", []),
-        ("alert", []),
-    ]
-    assert told["left"] == []
+    told = [json.loads(result.stdout) for result in results]
+    assert [result.exit_code for result in results] == [0, 0], [one.output for one in results]
+    for one in told:
+        assert [(hop["place"], hop["missing"]) for hop in one["hops"]] == [
+            ("rows", []),
+            ("lake", []),
+            ("alert", []),
+        ]
+        assert one["left"] == []
     for table in ("ActivitiesTable", "MetricsTable", "TransactionsTable"):
         assert _rows(run, table) == []
-    (alert,) = [row for row in _rows(run, "AlertsTable") if "alert_id" in row]
-    assert alert["source"]["S"] == told["mark"]
-    assert alert["status"]["S"] == "resolved"
+    alerts = [row for row in _rows(run, "AlertsTable") if "alert_id" in row]
+    assert {alert["source"]["S"] for alert in alerts} == {one["mark"] for one in told}
+    assert [(alert["severity"]["S"], alert["status"]["S"]) for alert in alerts] == [
+        ("low", "resolved")
+    ] * 2
     assert _lake(run) == []
