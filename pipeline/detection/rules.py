@@ -1,6 +1,7 @@
 """What is worth an alert: the rules as data, loaded from TOML and checked before use."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.resources import files
 from typing import Annotated, Literal
 
@@ -192,6 +193,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return self.alerting.timers(self.texts().get(rule_id))
 
 
+@lru_cache(maxsize=2)  # nobody can change them, and reading takes a hundredth of a second
 def load_rules(toml: str) -> Rules:
     """Read and check rules.
 
