@@ -180,19 +180,27 @@ def _value(rng: random.Random, kind: str, at: float) -> float:
     return value
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, help="directory with windows.json and the series")
-    data: Path | None = parser.parse_args().data
-    if data is not None and not (data / "windows.json").is_file():
-        sys.exit(f"{data} holds no windows.json; the series are those of github.com/numenta/NAB")
+    data: Path | None = parser.parse_args(arguments).data
+    if data is not None:
+        data = _corpus_in(data)
     corpus = read_corpus(data) if data else generated()
     if data is None:
         print("no --data: generated series, whose score compares with nothing published")
     cost = Cost()
     scored = score_all(corpus, cost)
     _report(Corpus(corpus, scored), scored, cost, compares=data is not None)
+
+
+def _corpus_in(directory: Path) -> Path:
+    """Return where the series are: in a directory itself or in its `nab`."""
+    for place in (directory, directory / "nab"):
+        if (place / "windows.json").is_file():
+            return place
+    sys.exit(f"{directory} holds no windows.json; the series are those of github.com/numenta/NAB")
 
 
 def _report(corpus: Corpus, scored: Scored, cost: Cost, *, compares: bool) -> None:
@@ -204,20 +212,37 @@ def _report(corpus: Corpus, scored: Scored, cost: Cost, *, compares: bool) -> No
     }
     halves = list(corpus.cross_fitted(seed=1))
     outside = [alarms_outside(rows, OWN_LEVEL) for rows in scored.values()]
-    print(f"{len(names)} series, {sum(corpus.windows.values())} windows")
+    mean, fitted = fmean(best.values()), fmean(halves)
+    us, state = 1e6 * cost.seconds / cost.records, cost.largest_state
+    print(f"metric baseline: {len(names)} series, {sum(corpus.windows.values())} windows")
+    print(f"{'':34}best threshold  own level 0.5")
     for shift in SHIFTS_S:
-        print(f"  shift {shift:6} s   best threshold {best[shift]:5.1f}   own {own[shift]:5.1f}")
-    print(f"  best threshold     {fmean(best.values()):5.1f}")
-    print(f"  own level 0.5      {fmean(own.values()):5.1f}")
-    print(f"  cross-fitted       {fmean(halves):5.1f} ± {stdev(halves):.1f} between halves")
-    print(f"  alarms outside     {fmean(outside):5.1f} per series, at most {max(outside)}")
-    print(f"  time               {1e6 * cost.seconds / cost.records:5.1f} us per record")
-    print(f"  state              {cost.largest_state:5} bytes at most")
+        print(f"{f'ours, shift {shift:,} s':34}{best[shift]:14.1f}{own[shift]:15.1f}")
+    print(f"{'ours, mean of the shifts':34}{mean:14.1f}{fmean(own.values()):15.1f}")
+    print(f"{'ours, cross-fitted between halves':34}{fitted:14.1f}  ± {stdev(halves):.1f}")
     if compares:
-        print("published, each for the whole benchmark at its best threshold:")
         for name, score in PUBLISHED:
-            print(f"  {name:22} {score:5.1f}")
+            print(f"{f'{name}, published':34}{score:14.1f}")
+        print("published scores are for the whole benchmark, of which DATA may hold a part")
+    print(f"alarms outside windows: at most {max(outside)} in a series")
+    print()
+    if compares:
+        below = mean - min(best.values())
+        print(_goal("best threshold at least 72", f"{mean:.1f}", is_met=mean >= 72))
+        print(_goal("best threshold at least 75, stretch", f"{mean:.1f}", is_met=mean >= 75))
+        at_own = fmean(own.values())
+        print(_goal("own level at least 71", f"{at_own:.1f}", is_met=at_own >= 71))
+        print(_goal("cross-fitted at least 69", f"{fitted:.1f}", is_met=fitted >= 69))
+        print(_goal("no shift over 3 below the mean", f"{below:.1f}", is_met=below <= 3))
+        false = fmean(outside)
+        print(_goal("at most 4 false alarms a series", f"{false:.1f}", is_met=false <= 4))
+    print(_goal("at most 25 us a record", f"{us:.1f}", is_met=us <= 25))
+    print(_goal("at most 1,024 bytes of state", f"{state:,}", is_met=state <= 1024))
+
+
+def _goal(goal: str, figure: str, *, is_met: bool) -> str:
+    return f"goal: {goal:38} measured: {figure:>6}   {'met' if is_met else 'MISSED'}"
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
