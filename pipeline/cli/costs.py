@@ -22,6 +22,7 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     region: str
     per_million: dict[str, float]
     per_gb_second: dict[str, float]
+    per_gb: dict[str, float]
     per_month: dict[str, float]
 
 

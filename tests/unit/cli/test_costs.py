@@ -27,11 +27,18 @@ PRICES = Prices(
         "kinesis_put_units": 0.02,
     },
     per_gb_second={"lambda_arm64": 0.00001},
+    per_gb={
+        "kinesis_on_demand_in": 0.1,
+        "kinesis_on_demand_out": 0.05,
+        "kinesis_on_demand_kept": 0.1,
+    },
     per_month={
         "kinesis_shard": 10.0,
         "kinesis_shard_long_retention": 15.0,
         "kms_key": 1.0,
         "alarm": 0.1,
+        "custom_metric": 0.3,
+        "kinesis_on_demand_stream": 30.0,
     },
 )
 
@@ -79,5 +86,6 @@ def test_the_packaged_prices_name_everything_that_is_priced_and_their_date() -> 
     prices = list_prices()
 
     assert set(prices.per_million) == set(PRICES.per_million)
+    assert set(prices.per_gb) == set(PRICES.per_gb)
     assert set(prices.per_month) == set(PRICES.per_month)
     assert prices.as_of >= date(2026, 11, 21)

@@ -8,7 +8,18 @@ from pipeline.detection.user_facts import span_text
 
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 RULES = default_rules().all()
-PROCEDURES = {"Bring records back", "Set GitHub up", "What a workflow does", "Roll back"}
+PROCEDURES = {
+    "Bring records back",
+    "Set GitHub up",
+    "What a workflow does",
+    "Roll back",
+    "Upgrade",
+    "Scaling limits",
+    "Costs",
+    "Stop a function",
+    "Delete the stack",
+    "Disaster",
+}
 
 
 def section(heading: str) -> str:
