@@ -11,7 +11,7 @@ from pipeline.flows.users.flow import UserFlow
 from pipeline.flows.users.watching import Watching
 
 logger = Logger()
-SAFETY_MARGIN_S = 5.0
+SAFETY_MARGIN_S = 40.0  # outlasts a call with its retries: an outage must not look like a death
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

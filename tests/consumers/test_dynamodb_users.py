@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from consumers import dynamodb_users
+from pipeline.adapters.aws import CLIENT_CONFIG
 from pipeline.bootstrap import dynamodb_users as bootstrap
 from pipeline.bootstrap import shared
 from pipeline.metrics import Metric
@@ -334,6 +335,14 @@ def test_what_the_command_brings_back_is_answered_with_what_became_of_it(account
     assert answer["batchItemFailures"] == []
     assert (answer["report"]["jobs"], answer["report"]["quarantined"]) == (2, 1)
     assert len(account.jobs()) == 2
+
+
+def test_no_call_of_an_erasure_begins_that_could_outlast_the_function() -> None:
+    config: Any = CLIENT_CONFIG
+    tries = config.retries["total_max_attempts"]
+
+    assert tries * (config.connect_timeout + config.read_timeout) < dynamodb_users.SAFETY_MARGIN_S
+    assert dynamodb_users.SAFETY_MARGIN_S < 60  # the function's timeout
 
 
 def test_the_table_that_feeds_the_function_is_never_called(

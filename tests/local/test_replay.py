@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from pipeline.cli.main import main
 from pipeline.cli.stack import published
 from pipeline.local.run import LocalRun
+from tests.golden_events import golden
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHARD = "shardId-000000000000"
@@ -50,6 +51,25 @@ def test_what_passes_today_leaves_quarantine_once(run: LocalRun) -> None:
     assert _rows(run, "web-1") == rows
     assert (again.exit_code, again.stderr) == (1, "today's contract takes none of it\n")
     assert b'"not json' in _body(run, key)
+
+
+def test_a_refused_change_of_a_user_comes_back_under_its_own_id_and_changes_nothing_twice(
+    run: LocalRun,
+) -> None:
+    change = golden("dynamodb_users")[1]
+    _refuse_change(run, change)
+
+    first = _read("quarantine", "replay", "--yes")
+    rows = _audit_rows(run)
+    _refuse_change(run, change)
+    second = _read("quarantine", "replay", "--yes")
+
+    assert first["brought_back"] == second["brought_back"] == {"items": 1, "records": 1}
+    assert rows == ["2026-11-21T10:10:00.000000Z#c81e728d9d4c2f636f067f89cc14862c"]
+    assert _audit_rows(run) == rows
+    assert [fact["opened_at"] for fact in _facts(run, "u-1001")] == [
+        {"S": "2026-11-21T10:10:00.000000Z"}
+    ]
 
 
 def test_a_missed_alert_is_raised_once_as_a_replay(run: LocalRun) -> None:
@@ -105,9 +125,15 @@ def _metric(source: str, value: float, moment: datetime, event_id: str = "") -> 
     return {"event_id": event_id, **event} if event_id else event
 
 
-def _put_lines(run: LocalRun, prefix: str, lines: list[dict[str, Any]], moment: datetime) -> str:
+def _put_lines(
+    run: LocalRun,
+    prefix: str,
+    lines: list[dict[str, Any]],
+    moment: datetime,
+    name: str = f"{SHARD}-901",
+) -> str:
     bucket = run.deployment.outputs["LakeBucketName"]
-    key = f"{prefix}/{moment:dt=%Y-%m-%d/hour=%H}/{SHARD}-901.jsonl.gz"
+    key = f"{prefix}/{moment:dt=%Y-%m-%d/hour=%H}/{name}.jsonl.gz"
     body = gzip.compress("\n".join(json.dumps(line) for line in lines).encode())
     run.endpoint.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
     return key
@@ -131,6 +157,23 @@ def _refuse_before_the_fix(run: LocalRun) -> str:
         for number, data in ((901, good), (902, b'"not json'))
     ]
     return _put_lines(run, "quarantine", lines, moment)
+
+
+def _refuse_change(run: LocalRun, change: dict[str, Any]) -> None:
+    """Leave a change of a user in quarantine as a consumer of a stricter contract would have."""
+    moment = datetime.now(UTC)  # noqa: TID251  the stream's own time
+    number = change["dynamodb"]["SequenceNumber"]
+    line = {
+        "record_id": f"UsersTable:{number}",
+        "shard_id": "UsersTable",
+        "sequence_number": number,
+        "partition_key": change["eventID"],
+        "arrived_at": moment.isoformat(),
+        "reason": "not a user: Expected a string",
+        "path": "$.dynamodb.NewImage.status",
+        "data": base64.b64encode(json.dumps(change).encode()).decode(),
+    }
+    _put_lines(run, "quarantine", [line], moment, f"UsersTable-{number}")
 
 
 def _archive_unseen(run: LocalRun, moment: datetime) -> None:
@@ -161,6 +204,12 @@ def _alerts(run: LocalRun, dedup_key: str) -> list[str]:
         ExpressionAttributeValues={":key": {"S": dedup_key}},
     )
     return [item["alert_id"]["S"] for item in answer["Items"]]
+
+
+def _audit_rows(run: LocalRun) -> list[str]:
+    table = run.deployment.physical_ids["AuditTable"]
+    items = run.endpoint.client("dynamodb").scan(TableName=table)["Items"]
+    return [item["change_key"]["S"] for item in items]
 
 
 def _body(run: LocalRun, key: str) -> bytes:
