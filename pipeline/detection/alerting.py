@@ -27,8 +27,8 @@ class Timers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         repeat_s: After so long without a word an alert that still fires is told again.
         quiet_s: An alert of kind event is over after so long without news; an event that comes
             late belongs to an alert that was over for no longer.
-        group_by: Labels whose values, with rule and severity, name the alert's group; empty for an
-            alert that stands alone.
+        group_by: Labels whose values, with rule and severity, name the alert's group, or
+            `component` for all alerts of the rule; empty for an alert that stands alone.
     """
 
     repeat_s: Seconds
@@ -39,7 +39,8 @@ class Timers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Return the name of an alert's group, empty for one that stands alone."""
         if not self.group_by:
             return ""
-        values = (fact.labels.get(name, "") for name in self.group_by)
+        named = {"component": fact.component} | fact.labels
+        values = (named.get(name, "") for name in self.group_by)
         return " ".join((fact.rule_id, severity, *values))
 
 

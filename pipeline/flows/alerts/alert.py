@@ -9,7 +9,7 @@ import msgspec
 from pipeline.detection.alerting import Timers
 from pipeline.detection.anomaly import Anomaly, Severity, timestamp_text
 from pipeline.flows.alerts.notification import Notification, NotificationReason
-from pipeline.ports import Topic
+from pipeline.ports import AlertKey, Topic
 
 TOPICS: Final[tuple[Topic, ...]] = ("alerts", "oncall")
 """Where every notification goes, in this order."""
@@ -70,7 +70,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     for a digest, and hidden by silences and inhibitions. `told_severity` and `told_count` are what
     people last heard. `closed` says that a person ended it, `quiet` that quiet did. `undelivered`
     names notifications that went to the dead letters. `staged` says that nobody is told because its
-    rule is on trial.
+    rule is on trial. `led_by` is the alert of its group in whose updates it is told of.
     """
 
     alert_id: str
@@ -110,6 +110,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     group: str = ""
     undelivered: tuple[str, ...] = ()
     staged: bool = False
+    led_by: AlertKey | None = None
 
     @property
     def is_paged(self) -> bool:
@@ -146,7 +147,7 @@ def transition(
     if fact.opened_at in before.ended:
         return Transition(_remember(before, fact), None)
     if before.firing and not _is_after_quiet(before, fact, timers):
-        change = _cleared(before, fact) if fact.edge == "cleared" else _joined(before, fact)
+        change = _cleared(before, fact) if fact.edge == "cleared" else _joined(before, fact, timers)
         return Transition(msgspec.structs.replace(change.alert, taken_at=now), change.reason)
     if covers(before, fact, timers):
         return Transition(_late(before, fact), None)
@@ -306,7 +307,7 @@ def _cleared(before: Alert, fact: Anomaly) -> Transition:
     return Transition(alert, "resolved" if before.told_at or before.is_paged else None)
 
 
-def _joined(before: Alert, fact: Anomaly) -> Transition:
+def _joined(before: Alert, fact: Anomaly, timers: Timers) -> Transition:
     risen = _RANK[fact.severity] > _RANK[before.severity]
     gained = _gained(before, fact)
     count = before.count + gained
@@ -328,6 +329,7 @@ def _joined(before: Alert, fact: Anomaly) -> Transition:
         starts_at=min(before.starts_at, fact.opened_at),
         last_seen_at=max(before.last_seen_at, fact.occurred_at),
         severity=fact.severity if risen else before.severity,
+        group=timers.group(fact, fact.severity) if risen else before.group,
         count=count,
         incident_count=incident_count,
         paged_count=count if reason else before.paged_count,

@@ -69,7 +69,8 @@ def compose(
     steps = tuple(bounded.own_text(step) for step in rule.next_steps[:MAX_STEPS]) if rule else ()
     impact = bounded.own_text(rule.impact) if rule else bounded.text(unknown_rule_text(fact, where))
     runbook_url = runbook_address(rule.runbook, where) if rule else None
-    status = _STATUS[occasion.reason]
+    # An update of what is over would open it again at those who are paged.
+    status = "resolved" if occasion.ends_at else _STATUS[occasion.reason]
     return Notification(
         schema_version="1.0",
         alert_id=occasion.alert_id,
@@ -145,6 +146,8 @@ def compose(
         group_members=bounded.texts(occasion.members, MAX_MEMBERS),
         group_count=occasion.member_count,
         actor=bounded.text(occasion.actor),
+        note=bounded.text(occasion.note),
+        group_over=occasion.are_over,
         ended_by=occasion.ended_by,
         truncated=bounded.is_exceeded,  # last: the arguments are evaluated in order
     )

@@ -84,8 +84,9 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": 
     with milliseconds. `truncated` says that a text or a list was cut to its limit.
 
     Of this alert the page budget has held `suppressed_count` notifications back, and silences and
-    inhibitions have hidden `silenced_count`. `group_members` have joined it. `actor` acknowledged
-    or resolved it. Of a `digest` the alert fields say what the storm as a whole is.
+    inhibitions have hidden `silenced_count`. `group_members` have joined it, or with `group_over`
+    are over. `actor` acknowledged or resolved it, with a `note`. Of a `digest` the alert fields say
+    what the storm as a whole is.
     """
 
     schema_version: Literal["1.0"]
@@ -142,6 +143,8 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True, rename={"class_": 
     actor: str = ""
     ended_by: EndedBy | None = None
     digest: Digest | None = None
+    note: str = ""
+    group_over: bool = False
 
 
 def subject(notification: Notification) -> str:

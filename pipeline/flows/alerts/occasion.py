@@ -41,6 +41,7 @@ class Occasion:
         told_count: What the last notification said, for a tenfold count.
         members: Subjects that have joined the group since the last notification.
         member_count: Subjects in the group, this one included.
+        are_over: Whether the members are over instead of new.
         actor: Who acknowledged it, or resolved it by hand.
         note: What the actor had to say about it.
         ended_by: What ended it, for a resolve.
@@ -66,6 +67,7 @@ class Occasion:
     told_count: int | None = None
     members: tuple[str, ...] = ()
     member_count: int = 1
+    are_over: bool = False
     actor: str = ""
     note: str = ""
     ended_by: EndedBy | None = None

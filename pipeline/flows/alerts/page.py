@@ -76,7 +76,7 @@ def _alert_lines(record: Notification, now: datetime) -> list[str]:
         *_section("Runbook", record.runbook_url or "none known for this rule"),
         *_section("Evidence", record.evidence.query or ""),
         "",
-        *_section("You get this", _WHY[record.notification_reason]),
+        *_section("You get this", _why(record)),
         *_section("Held back", _held_back(record)),
         *_section("Take it over", _acknowledge(record)),
         *_section("Silence it", _silence(record)),
@@ -101,6 +101,12 @@ def _digest_lines(record: Notification, digest: Digest, now: datetime) -> list[s
         *_section("Take it over", _acknowledge(record)),
         *_section("Alert id", record.alert_id),
     ]
+
+
+def _why(record: Notification) -> str:
+    if record.group_over:
+        return "others that were told of in this thread are over"
+    return _WHY[record.notification_reason]
 
 
 def _todo(record: Notification) -> list[str]:

@@ -18,7 +18,8 @@ from pipeline.detection.rules import Rules
 from pipeline.errors import InvalidRecordError, PipelineError, RetryableError
 from pipeline.flows.alerts.alert import Alert, digest_id, thread_id, transition
 from pipeline.flows.alerts.digest import compose_digest
-from pipeline.flows.alerts.occasion import Deployment, Occasion, Storm
+from pipeline.flows.alerts.groups import STORM_SUBJECT, GroupUpdates, mark
+from pipeline.flows.alerts.occasion import Deployment, Storm
 from pipeline.flows.alerts.outbox import Outbox
 from pipeline.flows.alerts.ports import DeadLetters, Ledger, Statement
 from pipeline.flows.alerts.rows import AlertRows, Stored
@@ -28,7 +29,6 @@ from pipeline.flows.alerts.telling import (
     STORM_RULE,
     Teller,
     heard,
-    occasion,
 )
 from pipeline.flows.alerts.timers import due
 from pipeline.ports import AlertKey, AlertStore, Clock, RemainingTime
@@ -44,7 +44,6 @@ MAX_FAILURES: Final = 3
 MARGIN_S: Final = 15.0
 """Nothing is begun with less time left: a publish that hangs takes about so long."""
 
-_STORM_SUBJECT: Final = "notifications"
 _LEAST: Final[Severity] = "info"
 
 
@@ -108,6 +107,7 @@ class Sweep:
         self._clock = clock
         self._rules = rules
         self._where = where
+        self._groups = GroupUpdates(rows, teller, clock)
         self._report = SweepReport()
 
     def run(self, remaining_s: RemainingTime) -> SweepReport:
@@ -200,7 +200,7 @@ class Sweep:
         stored = None
         if statement.held > statement.told:
             is_storm = window.account in {BUDGET, CRITICAL_BUDGET}
-            stored = self._storm(statement) if is_storm else self._group(statement)
+            stored = self._storm(statement) if is_storm else self._groups.record(statement)
             digests = self._report.digests + (stored is not None)
             self._report = replace(self._report, digests=digests)
         self._ledger.tell(statement, None if is_over else window.ends_at)
@@ -228,32 +228,6 @@ class Sweep:
             raise RetryableError("another worker told the digest first")
         return Stored(alert, version + 1)
 
-    def _group(self, statement: Statement) -> Stored | None:
-        """Record the update in the alert that has spoken for its group first."""
-        stored = self._rows.read(statement.lead)
-        if stored is None:
-            return None
-        told = self._group_update(stored.alert, statement)
-        if _has(stored.alert, told.notification_id):
-            return stored  # told by a sweep that went down before it could note it
-        if not self._teller.afford(stored.alert):
-            return None
-        alert = self._teller.record(stored.alert, stored.alert.fact, told)
-        if not self._rows.write(alert, stored.version):
-            raise RetryableError("another worker wrote the group's alert first")
-        return Stored(alert, stored.version + 1)
-
-    def _group_update(self, alert: Alert, statement: Statement) -> Occasion:
-        told = occasion(alert, "group", alert.fact, self._clock.now())
-        return replace(
-            told,
-            notification_id=digest_id(alert, _mark(statement)),
-            ends_at=None,
-            ended_by=None,
-            members=tuple(statement.subjects),
-            member_count=statement.held + 1,
-        )
-
     def _storm_fact(self, statement: Statement) -> Anomaly:
         """Return the storm as a fact, the same for the same statement."""
         rule = self._rules.health.storm_digest
@@ -265,11 +239,11 @@ class Sweep:
             kind=rule.kind,
             severity=rule.severity,
             edge="opened",
-            subject=_STORM_SUBJECT,
+            subject=STORM_SUBJECT,
             source="pipeline",
             opened_at=window.starts_at,
             occurred_at=window.starts_at,
-            event_id=_mark(statement),
+            event_id=mark(statement),
             observed=statement.held + self._rules.alerting.budget.notifications,
             threshold=self._rules.alerting.budget.notifications,
             unit="notifications",
@@ -283,7 +257,7 @@ class Sweep:
         subjects = _ranked(statement.subjects)
         named = sum(count for _, count in subjects)
         return Storm(
-            notification_id=digest_id(alert, _mark(statement)),
+            notification_id=digest_id(alert, mark(statement)),
             digest_id=alert.alert_id,
             dedup_key=alert.dedup_key,
             thread_id=thread_id(alert),
@@ -298,19 +272,6 @@ class Sweep:
             notified_at=now,
             budget=self._rules.alerting.budget.notifications,
         )
-
-
-def _mark(statement: Statement) -> str:
-    """Return what tells a statement from others of its account."""
-    window = statement.window
-    return f"{window.account}#{window.starts_at:%Y-%m-%dT%H:%M:%SZ}#{statement.held}"
-
-
-def _has(alert: Alert, notification_id: str) -> bool:
-    return notification_id in {
-        *(pending.notification.id for pending in alert.outbox),
-        *(delivery.notification_id for delivery in alert.deliveries),
-    }
 
 
 def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -35,7 +35,8 @@ CRITICAL_BUDGET: Final = "budget critical"
 SILENCES_AGE: Final = timedelta(seconds=50)
 """How old the silences may be that a worker remembers: less than a minute."""
 
-_GROUPED: Final[frozenset[NotificationReason]] = frozenset({"first", "repeat", "resolved"})
+OVER: Final = "over"
+"""Account of the ends of what digests alone have told of; of a group it has the group's name."""
 
 
 class Hidden(NamedTuple):
@@ -55,7 +56,9 @@ class Unsaid(NamedTuple):
 
 
 class HeldBack(NamedTuple):
-    """A digest or the group's update tells of it."""
+    """A digest tells of it, or the updates of the alert that leads its group."""
+
+    led_by: AlertKey | None = None
 
 
 class Free(NamedTuple):
@@ -146,11 +149,11 @@ class Teller:
                 )
             case Unsaid():
                 return msgspec.structs.replace(alert, untold=None, check_at=None, staged=True)
-            case HeldBack():
-                return heard(
-                    msgspec.structs.replace(alert, suppressed_count=alert.suppressed_count + 1),
-                    self._clock.now(),
+            case HeldBack(led_by):
+                held = msgspec.structs.replace(
+                    alert, suppressed_count=alert.suppressed_count + 1, led_by=led_by
                 )
+                return heard(held, self._clock.now())
             case Free():
                 return self.record(alert, fact, occasion(alert, reason, fact, self._clock.now()))
 
@@ -183,8 +186,11 @@ class Teller:
             return hidden
         if reason == "resolved" and alert.is_paged:
             return Free()  # as many as there were pages, and what was paged must be seen to end
-        if alert.group and not self._leads(alert, reason):
-            return HeldBack()
+        if reason == "resolved" and alert.told_at:
+            return self._ended(alert)
+        led_by = self._led_by(alert, reason) if alert.group else None
+        if led_by:
+            return HeldBack(led_by)
         return Free() if self.afford(alert) else HeldBack()
 
     def _hide(self, alert: Alert, reason: NotificationReason, fact: Anomaly) -> Hidden | None:
@@ -202,17 +208,24 @@ class Teller:
             for one in self._alerting.inhibitions
         )
 
-    def _leads(self, alert: Alert, reason: NotificationReason) -> bool:
-        """Whether a group's alert speaks for itself; of the others the group's update tells."""
-        if reason == "resolved" and alert.told_at:
-            return False  # the end of what had no page of its own is no news
-        if reason not in _GROUPED:
-            return True
+    def _led_by(self, alert: Alert, reason: NotificationReason) -> AlertKey | None:
+        """Return which alert of its group speaks for this one, None when it does so itself."""
+        if reason == "acknowledged":
+            return None
         window = self._window(f"group {alert.group}", self._alerting.group_s)
-        if self._ledger.spend(window, _key(alert)).lead.dedup_key == alert.dedup_key:
-            return True
+        lead = self._ledger.spend(window, _key(alert)).lead
+        if lead.dedup_key == alert.dedup_key or (alert.is_paged and reason != "repeat"):
+            return None
         self._hold(window, alert)
-        return False
+        return lead
+
+    def _ended(self, alert: Alert) -> HeldBack:
+        """Have the end told where people were told of the alert: it had no page of its own."""
+        account = f"{OVER} {alert.group}" if alert.led_by else OVER
+        window = self._window(account, self._alerting.group_s)
+        self._ledger.spend(window, alert.led_by or _key(alert))
+        self._hold(window, alert)
+        return HeldBack(alert.led_by)
 
     def _hold(self, window: Window, alert: Alert) -> None:
         held = Held(alert.fact.rule_id, alert.fact.subject, alert.severity)

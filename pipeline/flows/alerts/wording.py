@@ -71,13 +71,14 @@ def runbook_address(heading: str, where: Deployment) -> str:
 
 
 def _joined(occasion: Occasion) -> str:
+    what = "over now, without a message of their own:" if occasion.are_over else "joined by"
     names = occasion.members[:_MAX_NAMES]
     joined = max(occasion.member_count - 1, len(occasion.members))
     if not names:
-        return f"joined by {joined:,} more"
+        return f"{what} {joined:,} more"
     shown = ", ".join(names)
     others = f" and {joined - len(names):,} more" if joined > len(names) else ""
-    return f"joined by {shown}{others}"
+    return f"{what} {shown}{others}"
 
 
 def _ended(occasion: Occasion) -> str:

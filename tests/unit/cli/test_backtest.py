@@ -40,8 +40,8 @@ def test_firings_are_counted_and_alerts_of_one_metric_share_their_pages(events: 
     rule = found["rules"]["static_limit"]
     assert found["events"] == 4 * 288
     assert (rule["firings"], rule["subjects"]) == (8, 4)
-    assert rule["pages"] == 6  # a day: the first, the update of its group, its end
-    assert found["pages_by_day"] == {"2026-09-01": 3, "2026-09-02": 3}
+    assert rule["pages"] == 8  # a day: the first, its end, and of its group the others and theirs
+    assert found["pages_by_day"] == {"2026-09-01": 4, "2026-09-02": 4}
     assert rule["samples"][0] == "2026-09-01 10:00:00 disk_usage 95% > 90% on web-1"
 
 
@@ -53,6 +53,10 @@ def test_a_changed_file_is_compared_with_the_rules_in_force(events: Path) -> Non
     assert "static_limit" not in found["rules"]
     assert found["in_force"]["rules"]["static_limit"]["firings"] == 8
     assert found["difference"]["gone"] >= 8
+    assert (
+        "static_limit: 2026-09-01 10:00:00 disk_usage 95% > 90% on web-1"
+        in found["difference"]["samples_gone"]
+    )
 
 
 def test_a_staged_rule_fires_and_pages_nobody(events: Path) -> None:
@@ -71,7 +75,25 @@ def test_more_pages_a_day_than_the_budget_are_exit_code_4(
     result = backtest(events, "--page-budget", budget)
 
     assert result.exit_code == exit_code
-    assert "1 lines break the contract" in result.stderr
+    assert "1 line breaks the contract: left out" in result.stderr
+
+
+def test_failed_sign_ins_of_many_users_from_one_address_are_counted_together(events: Path) -> None:
+    lines = [
+        {
+            "event_type": "user_activity",
+            "user_id": f"user-{number}",
+            "activity_type": "login_failed",
+            "ip_address": "192.0.2.66",
+            "timestamp": (MIDNIGHT + timedelta(seconds=number)).isoformat(),
+        }
+        for number in range(30)
+    ]
+    events.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+
+    found = printed(backtest(events, "--json"))
+
+    assert found["rules"]["failed_login_address"]["firings"] == 1
 
 
 def test_the_lake_is_judged_by_the_stacks_rules_and_nothing_is_changed(
@@ -94,7 +116,7 @@ def test_the_lake_is_judged_by_the_stacks_rules_and_nothing_is_changed(
 
     assert (in_force["events"], in_force["rules"]) == (24, {})
     assert (trial["rules"]["static_limit"]["firings"], trial["pages"]) == (4, 0)
-    assert trial["difference"] == {"new": 4, "gone": 0}
+    assert (trial["difference"]["new"], trial["difference"]["gone"]) == (4, 0)
     assert (kept, objects) == ([0, 0], 1)
 
 

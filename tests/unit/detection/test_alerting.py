@@ -28,9 +28,13 @@ def test_an_override_goes_before_what_the_rule_says() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "group"),
-    [("static_limit", "static_limit high cpu_usage"), ("transaction_amount", "")],
+    [
+        ("static_limit", "static_limit high cpu_usage"),
+        ("pipeline_silent_source", "pipeline_silent_source high host"),
+        ("transaction_amount", ""),
+    ],
 )
-def test_a_group_is_named_by_rule_severity_and_labels(rule: str, group: str) -> None:
+def test_a_group_is_named_by_rule_severity_and_labels_or_component(rule: str, group: str) -> None:
     assert default_rules().timers(rule).group(cpu_fact(rule_id=rule), "high") == group
 
 

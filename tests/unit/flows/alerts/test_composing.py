@@ -189,6 +189,8 @@ def test_a_first_notification_tells_what_is_known() -> None:
         "actor": "",
         "ended_by": None,
         "digest": None,
+        "note": "",
+        "group_over": False,
     }
 
 

@@ -12,7 +12,7 @@ from tests.fakes.alert_world import World, payment_fact, record, unreadable
 from tests.fakes.alerts import FAULTS, NOON, CrashError, Fault, cpu_fact
 
 OPENED = cpu_fact()
-CALLS_OF_HISTORY = 24
+CALLS_OF_HISTORY = 25
 ESCALATED = cpu_fact(
     edge="escalated",
     event_id="e-2",

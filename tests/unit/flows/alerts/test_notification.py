@@ -159,7 +159,8 @@ def test_the_record_keeps_the_fields_of_the_contract_in_their_order() -> None:
         "ends_at detected_at event_lag_ms observed expected unit threshold window_s baseline "
         "score reasons count suppressed_count event_ids truncated evidence runbook_url "
         "next_steps silence_command replay notification_reason labels annotations recent version "
-        "source id content metadata silenced_count group_members group_count actor ended_by digest"
+        "source id content metadata silenced_count group_members group_count actor ended_by digest "
+        "note group_over"
     )
 
 

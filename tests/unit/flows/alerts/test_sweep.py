@@ -104,47 +104,6 @@ def test_a_sweep_with_nothing_due_reads_two_indexes_and_writes_nothing(world: Wo
     assert world.faults.calls == ["due windows", "due"]
 
 
-def test_a_group_gets_one_page_and_one_update_for_all_others(world: World) -> None:
-    world.take(*(host(number) for number in range(60)))
-
-    world.wait(30)
-    world.wait(300)
-
-    assert world.reasons == ["first", "group"]
-    update = world.pages[1]
-    assert update["alert_id"] == world.pages[0]["alert_id"]
-    assert update["group_count"] == 60
-    assert len(world.pager.sent) == 4
-
-
-def test_members_that_come_later_are_told_at_the_window_s_end(world: World) -> None:
-    world.take(host(1), host(2))
-    world.wait(30)
-    world.take(host(3), host(4))
-
-    world.wait(60)
-    early = list(world.reasons)
-    world.wait(240)
-
-    assert early == ["first", "group"]
-    assert world.reasons == ["first", "group", "group"]
-
-
-def test_a_more_severe_member_is_paged_at_once(world: World) -> None:
-    world.take(host(1), host(2, severity="critical"))
-
-    assert world.told == [("first", "high"), ("first", "critical")]
-
-
-def test_the_end_of_a_member_without_a_page_is_no_news(world: World) -> None:
-    world.take(host(1), host(2))
-
-    world.take(host(2, edge="cleared", event_id="e-3", occurred_at=NOON))
-
-    assert world.reasons == ["first"]
-    assert not world.alert(host(2)).firing
-
-
 def test_ten_thousand_subjects_at_once_cost_a_bounded_number_of_messages(world: World) -> None:
     facts = [payment_fact(number) for number in range(10_000)]
     worker = world.worker()
