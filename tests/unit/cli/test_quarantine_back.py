@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.cli.function_calls import Functions, NotTakenError
 from pipeline.cli.quarantine_back import QuarantineBack
-from pipeline.cli.quarantine_lines import read_lines
+from pipeline.cli.quarantine_lines import find_record, list_objects, read_lines
 from pipeline.cli.quarantine_replay import Verdict, judge
 from pipeline.flows.events.intake import OTHER_CONTENT, Refused, take_in
 from pipeline.flows.events.lake import quarantine_objects
@@ -189,6 +189,15 @@ def test_a_change_that_the_users_consumer_refuses_again_stays(account: Returning
         back.put_back(passing)
 
     assert _left(account, key) == ["UsersTable:7"]
+
+
+def test_a_refused_change_is_found_by_its_sequence_number(account: Returning) -> None:
+    key = _refused_changes(account, *golden("dynamodb_users")[:2])
+
+    found = find_record(account.s3, "lake", list_objects(account.s3, "lake"), "UsersTable:8")
+
+    assert found is not None
+    assert (found.key, found.line.sequence_number) == (key, "8")
 
 
 def test_verdicts_name_the_kind_of_a_change(account: Returning) -> None:
