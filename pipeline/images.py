@@ -6,7 +6,7 @@ so the newest is known by comparing texts, in whatever order the events arrive.
 
 from datetime import datetime
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -90,7 +90,7 @@ class ThumbnailJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", t
 
     job_id: str
     image: Image
-    uploaded_at: datetime
+    uploaded_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class FailedImage(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import msgspec
 
 from pipeline.events import FraudReport, Money, SystemMetric, Transaction, UserActivity
 from pipeline.flows.alerts.notification import Notification
+from pipeline.images import ThumbnailJob
 from pipeline.jobs import SendWelcome, SetupUserProfile
 
 SCHEMAS: Final[dict[str, type[msgspec.Struct]]] = {
@@ -21,6 +22,7 @@ SCHEMAS: Final[dict[str, type[msgspec.Struct]]] = {
     "alert.json": Notification,
     "setup_user_profile.json": SetupUserProfile,
     "send_welcome.json": SendWelcome,
+    "thumbnails.json": ThumbnailJob,
 }
 """File name of each schema and the type that it is generated from."""
 

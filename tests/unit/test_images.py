@@ -1,9 +1,23 @@
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InvalidRecordError
-from pipeline.images import Image, decode_job, kind_of, sequence
+from pipeline.images import (
+    Image,
+    ThumbnailJob,
+    decode_job,
+    encode_job,
+    kind_of,
+    sequence,
+)
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 
 HEX = st.text("0123456789ABCDEF", min_size=1, max_size=18)
 
@@ -60,6 +74,24 @@ def test_a_job_has_the_same_id_on_every_delivery_and_another_for_each_version() 
 )
 def test_an_image_is_told_by_its_content(head: bytes, kind: str | None) -> None:
     assert kind_of(head) == kind
+
+
+def test_a_job_keeps_the_schema_of_its_type_and_comes_back_as_it_was() -> None:
+    schema = json.loads((SCHEMAS / "thumbnails.json").read_text())
+    job = ThumbnailJob(
+        job_id="j-1",
+        image=Image(bucket="b", key="uploads/u/a.png", version_id="", sequencer="00F1"),
+        uploaded_at=datetime(2026, 11, 21, 10, tzinfo=UTC),
+    )
+
+    fields = json.loads(encode_job(job))
+
+    jsonschema.validate(fields, schema)
+    assert decode_job(json.dumps(fields)) == job
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(fields | {"job": "labels"}, schema)
+    with pytest.raises(InvalidRecordError):
+        decode_job(json.dumps(fields | {"uploaded_at": "2026-11-21T10:00:00"}))
 
 
 @pytest.mark.parametrize("body", ["", "{}", '{"job":"thumbnails"}', "[1]", "\ud800"])

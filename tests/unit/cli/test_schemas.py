@@ -63,6 +63,7 @@ def test_the_folder_is_made_and_each_file_ends_with_a_line_feed(tmp_path: Path) 
         "send_welcome.json",
         "setup_user_profile.json",
         "system_metric.json",
+        "thumbnails.json",
         "transaction.json",
         "user_activity.json",
     ]
