@@ -5,7 +5,7 @@ from datetime import datetime
 import click
 
 from pipeline.cli.moments import MomentType, short_text, utc_now
-from pipeline.cli.stack import Stack, StackError, reading
+from pipeline.cli.stack import StackError, reading
 from pipeline.local.sources.bus_journal import request_fire
 
 
@@ -25,25 +25,11 @@ def fire(schedule: str, at: datetime | None) -> None:
     """
     moment = at or utc_now()
     with reading(None) as stack:
-        known = schedules(stack)
-        if schedule not in known:
-            names = ", ".join(known) or "none"
+        if schedule not in stack.schedules:
+            names = ", ".join(stack.schedules) or "none"
             raise click.UsageError(f"the local run has no schedule {schedule}; it has {names}")
         try:
             request_fire(stack.place, schedule, moment.timestamp())
         except OSError as error:
             raise StackError(f"{stack.place} does not answer: {error}") from error
     click.echo(f"asked {schedule} to fire with the time {short_text(moment)}")
-
-
-def schedules(stack: Stack) -> list[str]:
-    """Return the logical ids of a stack's schedules, and of its rules that have one."""
-    found = stack.client("scheduler").get_paginator("list_schedules").paginate()
-    names = {one["Name"] for page in found for one in page["Schedules"]}
-    rules = stack.client("events").get_paginator("list_rules").paginate()
-    names |= {
-        rule["Name"] for page in rules for rule in page["Rules"] if "ScheduleExpression" in rule
-    }
-    return sorted(
-        logical_id for logical_id, physical_id in stack.resources().items() if physical_id in names
-    )

@@ -1,7 +1,7 @@
 """Where a command finds its stack: one on AWS by its name, or the local run of this directory."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,8 @@ class Stack:
 
     `outputs` are those of the template, the same on AWS and locally; `client` gives the boto3
     client of a service; `place` says for people where the stack is. `resources` gives the physical
-    ids, what `Ref` gives in the template, by logical id.
+    ids, what `Ref` gives in the template, by logical id. `schedules` are the logical ids of what
+    the local run can fire; nobody can on AWS.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Stack:
     outputs: Mapping[str, str]
     client: Callable[[str], Any]
     resources: Callable[[], Mapping[str, str]]
+    schedules: Sequence[str] = ()
 
     def output(self, name: str) -> str:
         """Return one output of the template.
@@ -123,6 +125,7 @@ def published(run: LocalRun, name: str) -> Iterator[None]:
         "environment": run.endpoint.environment(),
         "outputs": run.deployment.outputs,
         "resources": run.deployment.physical_ids,
+        "schedules": run.deployment.routes.scheduled,
     }
     text = json.dumps(document, indent=2) + "\n"
     STACK_FILE.parent.mkdir(parents=True, exist_ok=True)
@@ -162,11 +165,19 @@ def _local_stack() -> Stack:
         document = json.loads(text)
         endpoint = Endpoint.from_environment(document["environment"])
         name, outputs = document["stack"], document["outputs"]
-        resources = document["resources"]
+        resources, schedules = document["resources"], document["schedules"]
     except (ValueError, KeyError, TypeError) as error:
         message = f"{STACK_FILE} is damaged ({error!r}): start `streamwarden local` again"
         raise StackError(message) from error
-    return Stack(name, endpoint.url, endpoint.region, outputs, endpoint.client, lambda: resources)
+    return Stack(
+        name,
+        endpoint.url,
+        endpoint.region,
+        outputs,
+        endpoint.client,
+        lambda: resources,
+        tuple(schedules),
+    )
 
 
 def _stack_on_aws(name: str) -> Stack:

@@ -165,6 +165,12 @@ class EventRoutes:
     rules: list[EventRule] = field(default_factory=list)
     schedules: list[Schedule] = field(default_factory=list)
 
+    @property
+    def scheduled(self) -> list[str]:
+        """Logical ids of the schedules, and of the rules that have one, in order."""
+        rules = (rule.logical_id for rule in self.rules if rule.schedule is not None)
+        return sorted([*rules, *(schedule.logical_id for schedule in self.schedules)])
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,31 @@ def test_the_printed_command_fetches_the_very_bytes(run: LocalRun) -> None:
     )
 
     assert fetched.stdout == POISON
+
+
+def test_a_schedule_is_fired_with_the_time_that_was_asked_for(run: LocalRun) -> None:
+    at = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251  what has arrived is then closed
+
+    result = _command("fire", "ScheduleAnalyticsFunctionHourly", "--at", at.isoformat())
+    run.wait_until_drained(timeout_s=60)
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("asked ScheduleAnalyticsFunctionHourly to fire with the time ")
+    table = run.deployment.physical_ids["AnalyticsJobsTable"]
+    jobs = run.endpoint.client("dynamodb").scan(TableName=table)["Items"]
+    assert {(job["query"]["S"], job["status"]["S"]) for job in jobs} == {
+        ("compaction", "SUCCEEDED")
+    }
+    assert {job["scheduled_at"]["S"][:19] for job in jobs} == {f"{at:%Y-%m-%dT%H:%M:%S}"}
+
+
+@pytest.mark.usefixtures("run")
+def test_an_unknown_schedule_is_refused_with_those_that_there_are() -> None:
+    result = _command("fire", "Nightly")
+
+    assert result.exit_code == 2
+    assert "the local run has no schedule Nightly; it has " in result.stderr
+    assert "ScheduleAnalyticsFunctionDaily, ScheduleAnalyticsFunctionHourly" in result.stderr
 
 
 @pytest.mark.usefixtures("run")

@@ -89,11 +89,8 @@ class EventRouter:
                 for target in rule.targets:
                     self._send(rule, target, target_input(text, rule, target, self._clock()))
                 return
-        names = [rule.logical_id for rule in self._routes.rules if rule.schedule is not None]
-        names += [schedule.logical_id for schedule in self._routes.schedules]
-        raise LookupError(
-            f"{logical_id} is no enabled schedule; there are: {', '.join(sorted(names)) or 'none'}"
-        )
+        names = ", ".join(self._routes.scheduled) or "none"
+        raise LookupError(f"{logical_id} is no enabled schedule; there are: {names}")
 
     def _publish(self, text: str, bus: str) -> None:
         """Send an event on a bus to the targets of all rules that it matches."""
