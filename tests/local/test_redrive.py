@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from pipeline.cli.inbox import Inbox
 from pipeline.cli.main import main
 from pipeline.cli.stack import published
+from pipeline.local.lambda_service import LambdaSettings
 from pipeline.local.run import LocalRun
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -33,7 +35,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     home = Path.cwd()
     os.chdir(directory)
     try:
-        with LocalRun(template, directory=directory) as run, published(run, "streamwarden-local"):
+        with (
+            LocalRun(
+                template, directory=directory, settings=LambdaSettings(visibility_scale=0.003)
+            ) as run,
+            published(run, "streamwarden-local"),
+        ):
             yield run
     finally:
         os.chdir(home)
@@ -68,6 +75,45 @@ def test_a_batch_given_up_comes_back_once_under_its_original_ids(run: LocalRun) 
     assert _keys(run, "FailuresBucketName", "aws/lambda/") == {}
 
 
+def test_a_job_given_up_comes_back_once_and_its_repetition_changes_nothing(run: LocalRun) -> None:
+    names, sqs, sns = (
+        run.deployment.physical_ids,
+        run.endpoint.client("sqs"),
+        run.endpoint.client("sns"),
+    )
+    welcomes = Inbox(sns, sqs, names["NotificationsTopic"], "test-welcomes")
+    tables = [_drop(run, names[table]) for table in ("ProfilesTable", "IdempotencyTable")]
+    run.endpoint.client("dynamodb").put_item(
+        TableName=names["UsersTable"],
+        Item={"user_id": {"S": "ada"}, "email": {"S": "ada@firm.example"}},
+    )
+    run.wait_until_drained(timeout_s=60)
+    for table in tables:
+        _restore(run, table)
+    letters = names["OnboardingDeadLetterQueue"]
+
+    dry = _command("redrive", "queues", "--dry-run", "--json")
+    bodies = _bodies(run, letters)
+    first = _command("redrive", "queues", "--yes", "--json")
+    run.wait_until_drained(timeout_s=60)
+    after_first = _items(run, "ProfilesTable")
+    for body in bodies:  # as if the command had died before it removed them
+        sqs.send_message(QueueUrl=letters, MessageBody=body)
+    second = _command("redrive", "queues", "--yes", "--json")
+    run.wait_until_drained(timeout_s=60)
+
+    (group,) = json.loads(dry.stdout)["found"]
+    assert (group["source"], group["records"]) == ("OnboardingDeadLetterQueue", 2)
+    assert json.loads(first.stdout)["brought_back"]["records"] == 2
+    assert json.loads(second.stdout)["brought_back"]["records"] == 2
+    assert [row["user_id"]["S"] for row in after_first] == ["ada"]
+    assert _items(run, "ProfilesTable") == after_first
+    sent = {json.loads(body)["job_type"]: json.loads(body)["job_id"] for body in bodies}
+    told = [json.loads(one.body) for one in welcomes.read()]
+    assert [(one["user_id"], one["job_id"]) for one in told] == [("ada", sent["send_welcome"])]
+    assert _bodies(run, letters) == []
+
+
 def test_with_nothing_set_aside_the_exit_code_is_1(run: LocalRun) -> None:
     result = _command("redrive", "failures", "--source", "nobody")
 
@@ -95,6 +141,20 @@ def _put_metrics(run: LocalRun, number: int) -> None:
             PartitionKey="web-7",
             Data=json.dumps(event).encode(),
         )
+
+
+def _items(run: LocalRun, table: str) -> list[dict[str, Any]]:
+    name = run.deployment.physical_ids[table]
+    found: list[dict[str, Any]] = run.endpoint.client("dynamodb").scan(TableName=name)["Items"]
+    return found
+
+
+def _bodies(run: LocalRun, queue: str) -> list[str]:
+    """Look at the messages of a queue, which stay for others to see."""
+    answer = run.endpoint.client("sqs").receive_message(
+        QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=0
+    )
+    return [message["Body"] for message in answer.get("Messages", [])]
 
 
 def _drop(run: LocalRun, table: str) -> dict[str, Any]:
