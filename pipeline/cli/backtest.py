@@ -23,7 +23,7 @@ from pipeline.cli.tables import Column, print_json, print_table, remark, table
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.rules import Rules
 from pipeline.errors import InvalidRecordError
-from pipeline.events import decode, partition_key
+from pipeline.events import decode
 from pipeline.flows.alerts.texts import clean
 
 EXIT_OVER_BUDGET: Final = 4
@@ -32,7 +32,6 @@ EXIT_OVER_BUDGET: Final = 4
 MAX_SAMPLES: Final = 3
 _PROGRESS_EVERY: Final = 50_000
 _MAX_TEXT_CHARS: Final = 120
-_LANES: Final = 8
 
 Events = Callable[[], Iterator[LakeEvent]]
 
@@ -49,7 +48,10 @@ class RuleResult:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a set of rules would have said; `pages` are those of the alert flow, by UTC day."""
+    """What a set of rules would have said.
+
+    `pages` are those of the alert flow, by UTC day; `openings` has a line for each rule and fact.
+    """
 
     events: int
     facts: int
@@ -58,7 +60,7 @@ class Outcome:
     pages: Counter[str]
     rules: dict[str, RuleResult]
     defects: Counter[str]
-    openings: set[tuple[str, str]]
+    openings: dict[tuple[str, str], str]
 
     @property
     def pages_per_day(self) -> float:
@@ -172,7 +174,7 @@ def judge(
         pages=alerts.pager.by_day,
         rules=_by_rule(facts, alerts.pager.by_rule),
         defects=detection.defects,
-        openings={(one.rule_id, one.fact_key) for one in facts if one.edge == "opened"},
+        openings={(one.rule_id, one.fact_key): _line(one) for one in facts if one.edge == "opened"},
     )
 
 
@@ -210,7 +212,7 @@ def _judge(
 
 
 def _of_files(paths: Sequence[Path]) -> Events:
-    """Read events of files; a user or source stays on one shard, as its partition key makes it."""
+    """Read events of files as if one shard had them all."""
 
     def events() -> Iterator[LakeEvent]:
         refused = 0
@@ -225,10 +227,12 @@ def _of_files(paths: Sequence[Path]) -> Events:
                     event_id = f"{path.name}:{line.number}"
                     if event.event_id is not UNSET:
                         event_id = event.event_id
-                    shard = f"file-{sum(partition_key(event).encode()) % _LANES}"
-                    yield LakeEvent(shard, line.number, event.timestamp, event_id, event, line.text)
+                    yield LakeEvent(
+                        "files", line.number, event.timestamp, event_id, event, line.text
+                    )
         if refused:
-            remark(f"{refused:,} lines break the contract and were left out")
+            what = "line breaks" if refused == 1 else "lines break"
+            remark(f"{refused:,} {what} the contract: left out, streamwarden validate tells why")
 
     return events
 
@@ -242,11 +246,19 @@ def _by_rule(facts: Sequence[Anomaly], pages: Counter[str]) -> dict[str, RuleRes
         result.openings += 1
         result.subjects.add(fact.subject)
         if len(result.samples) < MAX_SAMPLES:
-            when = f"{fact.occurred_at:%Y-%m-%d %H:%M:%S}"
-            result.samples.append(f"{when} {clean(fact.title, _MAX_TEXT_CHARS)}")
+            result.samples.append(_line(fact))
     for rule_id, number in pages.items():
         results[rule_id].pages = number
     return dict(sorted(results.items()))
+
+
+def _line(fact: Anomaly) -> str:
+    return f"{fact.occurred_at:%Y-%m-%d %H:%M:%S} {clean(fact.title, _MAX_TEXT_CHARS)}"
+
+
+def _only_in(one: Outcome, other: Outcome) -> list[str]:
+    """Return the firings that only one of two sets of rules has, by rule and time."""
+    return [f"{key[0]}: {line}" for key, line in one.openings.items() if key not in other.openings]
 
 
 def _print(outcome: Outcome, before: Outcome | None) -> None:
@@ -255,14 +267,19 @@ def _print(outcome: Outcome, before: Outcome | None) -> None:
         Column("firings", is_figure=True),
         Column("subjects", is_figure=True),
         Column("pages", is_figure=True),
-        *((Column("firings in force", is_figure=True),) if before else ()),
+        *(
+            (Column("in force: firings", is_figure=True), Column("pages", is_figure=True))
+            if before
+            else ()
+        ),
         Column("samples", is_whole=False),
     )
     names = sorted({*outcome.rules, *(before.rules if before else ())})
     rows = []
     for name in names:
         one = outcome.rules.get(name, RuleResult())
-        was = [f"{before.rules.get(name, RuleResult()).openings:,}"] if before else []
+        old = before.rules.get(name, RuleResult()) if before else None
+        was = (f"{old.openings:,}", f"{old.pages:,}") if old else ()
         figures = (f"{one.openings:,}", f"{len(one.subjects):,}", f"{one.pages:,}")
         rows.append((name, *figures, *was, "\n".join(one.samples)))
     if rows:
@@ -276,11 +293,14 @@ def _print(outcome: Outcome, before: Outcome | None) -> None:
         day, most = max(outcome.pages.items(), key=lambda pair: pair[1])
         click.echo(f"The busiest day is {day} with {most:,} pages.")
     if before:
-        new, gone = outcome.openings - before.openings, before.openings - outcome.openings
+        new, gone = _only_in(outcome, before), _only_in(before, outcome)
         click.echo(
             f"Rules in force: {before.alerts:,} alerts, {before.pages_per_day:.1f} pages a day; "
-            f"{len(new):,} firings are new, {len(gone):,} are gone"
+            f"firings by comparison: {len(new):,} new, {len(gone):,} gone"
         )
+        for word, lines in (("new ", new), ("gone", gone)):
+            for line in lines[:MAX_SAMPLES]:
+                click.echo(f"  {word} {line}")
     for error, number in outcome.defects.items():
         remark(f"{number:,} events broke a detector: {clean(error, _MAX_TEXT_CHARS)}")
 
@@ -290,9 +310,14 @@ def _document(
 ) -> dict[str, Any]:
     document = _figures(outcome)
     if before:
-        new, gone = outcome.openings - before.openings, before.openings - outcome.openings
+        new, gone = _only_in(outcome, before), _only_in(before, outcome)
         document["in_force"] = _figures(before)
-        document["difference"] = {"new": len(new), "gone": len(gone)}
+        document["difference"] = {
+            "new": len(new),
+            "gone": len(gone),
+            "samples_new": new[:MAX_SAMPLES],
+            "samples_gone": gone[:MAX_SAMPLES],
+        }
     if page_budget is not None:
         document["page_budget"] = page_budget
     return document
