@@ -3,37 +3,18 @@
 import base64
 import gzip
 import json
-import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli.main import main
-from pipeline.cli.stack import published
 from pipeline.local.run import LocalRun
 from tests.golden_events import golden
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHARD = "shardId-000000000000"
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
-    directory = tmp_path_factory.mktemp("run")
-    home = Path.cwd()
-    os.chdir(directory)
-    try:
-        with (
-            LocalRun(ROOT / "template.yaml", directory=directory) as run,
-            published(run, "streamwarden-local"),
-        ):
-            yield run
-    finally:
-        os.chdir(home)
 
 
 def test_what_passes_today_leaves_quarantine_once(run: LocalRun) -> None:

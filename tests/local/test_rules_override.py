@@ -1,36 +1,17 @@
 """The rules overridden on the local run: followed without a deployment, kept when invalid."""
 
 import json
-import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli.main import main
-from pipeline.cli.stack import published
 from pipeline.local.run import LocalRun
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOWER = '[[static_limit.limits]]\nmetric = "cpu_usage"\nabove = 40.0\nclear_below = 30.0\n'
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
-    directory = tmp_path_factory.mktemp("run")
-    home = Path.cwd()
-    os.chdir(directory)
-    try:
-        with (
-            LocalRun(ROOT / "template.yaml", directory=directory) as run,
-            published(run, "streamwarden-local"),
-        ):
-            yield run
-    finally:
-        os.chdir(home)
 
 
 def test_an_override_is_followed_and_an_invalid_one_leaves_it_in_force_and_alerts(

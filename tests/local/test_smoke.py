@@ -1,34 +1,15 @@
 """The smoke test through a local run: all arrives, and what nobody was told of is taken away."""
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli.main import main
-from pipeline.cli.stack import published
 from pipeline.local.run import LocalRun
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
-    directory = tmp_path_factory.mktemp("run")
-    home = Path.cwd()
-    os.chdir(directory)
-    try:
-        with (
-            LocalRun(ROOT / "template.yaml", directory=directory) as run,
-            published(run, "streamwarden-local"),
-        ):
-            yield run
-    finally:
-        os.chdir(home)
 
 
 def _smoke(*options: str) -> Result:
