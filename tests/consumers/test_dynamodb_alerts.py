@@ -22,6 +22,7 @@ from pipeline.metrics import Metric
 from tests.fakes.alert_tables import create_tables, put_silence
 from tests.fakes.alert_world import payment_fact
 from tests.fakes.alerts import NOON, cpu_fact
+from tests.log_lines import log_lines
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -182,6 +183,24 @@ def test_an_item_that_is_no_anomaly_is_paged_and_holds_nobody_up(
     }
     (line,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert line.__dict__["sequence_number"] == "101"
+
+
+def test_no_log_line_shows_what_a_fact_says(account: Account) -> None:
+    told = cpu_fact(title="canary@example.com\n{}", subject="canary", source="canary")
+    poison = inserted(told, "101", count={"S": "canary"})
+    account.sns.delete_topic(TopicArn=TOPIC + "people")
+
+    with log_lines(dynamodb_alerts.logger) as logged:
+        dynamodb_alerts.handler({"Records": [inserted(told, "100")]}, CONTEXT)
+        account.sns.create_topic(Name="people")
+        dynamodb_alerts.handler({"Records": [poison]}, CONTEXT)
+
+    assert [line["message"] for line in logged.parsed()] == [
+        "facts will be delivered again",
+        "fact cannot become an alert",
+        "facts taken",
+    ]
+    assert "canary" not in logged.text
 
 
 def test_a_silence_hides_the_page_and_counts_it(account: Account) -> None:
