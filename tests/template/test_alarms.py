@@ -19,7 +19,16 @@ CANARIES = {name for name in ALARMS if name.endswith("CanaryAlarm")}
 """Alarms that CodeDeploy heeds and nobody is paged by: see test_rollout.py."""
 
 
-@pytest.mark.parametrize("name", sorted(ALARMS.keys() - CANARIES))
+PAGED_BY_THE_CHECKUP = {
+    "AnalyticsGaveUpAlarm",
+    "S3UploadsGaveUpAlarm",
+    "SqsOnboardingGaveUpAlarm",
+    "SqsThumbnailsGaveUpAlarm",
+}
+"""Alarms whose queues an alert pages for, so that nobody is paged twice."""
+
+
+@pytest.mark.parametrize("name", sorted(ALARMS.keys() - CANARIES - PAGED_BY_THE_CHECKUP))
 def test_an_alarm_reaches_the_on_call_engineer(name: str) -> None:
     alarm = ALARMS[name]
 
@@ -115,6 +124,24 @@ def test_each_dead_letter_queue_is_watched_for_its_depth_and_each_other_one_for_
 
     assert watchers("ApproximateNumberOfMessagesVisible") == set_aside
     assert watchers("ApproximateAgeOfOldestMessage") == sorted(queues.keys() - set(set_aside))
+
+
+def test_dead_letters_page_once_by_the_checkup_or_else_by_the_alarm() -> None:
+    variables = model.functions()["ScheduleAlertsFunction"]["Environment"]["Variables"]
+    counted = {
+        value["Ref"]
+        for name, value in variables.items()
+        if name.endswith("_DEAD_LETTER_QUEUE_URL") and not name.startswith("ALERTS_")
+    }
+
+    quiet = {
+        alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
+        for name, alarm in ALARMS.items()
+        if name in PAGED_BY_THE_CHECKUP
+    }
+
+    assert quiet == counted
+    assert not any("AlarmActions" in ALARMS[name] for name in PAGED_BY_THE_CHECKUP)
 
 
 def test_each_stream_is_watched_for_standstill_for_giving_up_and_for_its_limits() -> None:
