@@ -20,8 +20,8 @@ from pipeline.cli.alert_rows import (
     read_alert,
     read_facts,
 )
+from pipeline.cli.console import make_console
 from pipeline.cli.moments import MomentType, short_text, utc_now
-from pipeline.cli.report import make_console
 from pipeline.cli.stack import EXIT_NOTHING, Stack, reading, stack_option
 from pipeline.cli.tables import Column, print_json, print_table, remark, table
 from pipeline.detection.anomaly import Anomaly, Severity

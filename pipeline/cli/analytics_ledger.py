@@ -16,6 +16,10 @@ HOURLY: Final = "ScheduleAnalyticsFunctionHourly"
 DAILY: Final = "ScheduleAnalyticsFunctionDaily"
 SWEEP: Final = "ScheduleAlertsFunctionEveryMinute"
 
+_NIGHTS_BACK: Final = (9, 6, 3, 0)
+"""A night's schedule computes the three days before it, so these compute twelve, each once: those
+of past_days.py, that of the traffic and, around midnight, the one that begins meanwhile."""
+
 _FIGURE_OF: Final = {
     "user_activity": ("daily_activity", "events"),
     "system_metric": ("daily_metrics", "points"),
@@ -45,7 +49,8 @@ def fire_schedules(run: LocalRun, now: datetime, drain: Callable[[], None]) -> N
     """Fire the template's schedules as if the next hour and the next night had come.
 
     First the hour's, which compacts what has arrived, then the day's, which computes the figures,
-    last the sweep of the alerts, which tells what a page budget has held back.
+    night after night, so that each day is held against those before it, last the sweep of the
+    alerts, which tells what a page budget has held back.
 
     Args:
         run: The run, drained.
@@ -54,7 +59,8 @@ def fire_schedules(run: LocalRun, now: datetime, drain: Callable[[], None]) -> N
     """
     hour = now.replace(minute=10, second=0, microsecond=0) + timedelta(hours=1)
     night = now.replace(hour=1, minute=40, second=0, microsecond=0) + timedelta(days=1)
-    for logical_id, at in ((HOURLY, hour), (DAILY, night), (SWEEP, now)):
+    nights = [(DAILY, night - timedelta(days=back)) for back in _NIGHTS_BACK]
+    for logical_id, at in ((HOURLY, hour), *nights, (SWEEP, now)):
         if logical_id in run.deployment.physical_ids:
             run.fire(logical_id, at)
             drain()

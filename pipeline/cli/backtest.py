@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from pipeline.cli.alerts_in_memory import AlertsInMemory
-from pipeline.cli.delivery import stderr_console
+from pipeline.cli.console import make_console
 from pipeline.cli.lake_events import Lake, LakeEvent, Range
 from pipeline.cli.lines import read_lines
 from pipeline.cli.moments import MomentType, utc_now
@@ -186,7 +186,7 @@ class _Span:
         self.last: datetime | None = None
 
     def watch(self, events: Iterable[LakeEvent]) -> Iterator[LakeEvent]:
-        console = stderr_console()
+        console = make_console(stderr=True)
         with console.status("reading events") as status:
             for number, item in enumerate(events, start=1):
                 moment = item.event.timestamp

@@ -14,8 +14,8 @@ from pipeline.cli.artefact.distributions import ARCHITECTURES, Architecture, dow
 from pipeline.cli.artefact.package import Package, Packer, write
 from pipeline.cli.artefact.stack_template import handlers, packaged_template
 from pipeline.cli.artifact_option import BUILD_DIRECTORY
+from pipeline.cli.console import make_console
 from pipeline.cli.local import template_option
-from pipeline.cli.report import make_console
 
 REQUIREMENTS: Final = Path("requirements", "lambda.txt")
 

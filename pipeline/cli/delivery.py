@@ -9,7 +9,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.producer import Producer, PutError, Receipt
 from pipeline.cli.puts import StreamPut
-from pipeline.cli.report import WIDTH
 
 
 class Delivery:
@@ -46,12 +45,6 @@ def in_words(by_type: Mapping[str, int]) -> str:
         return "no events"
     parts = ", ".join(f"{number} {name}" for name, number in sorted(by_type.items()))
     return f"{total} event{'s' if total > 1 else ''} ({parts})"
-
-
-def stderr_console() -> Console:
-    """Return the console for what is not a command's output: its progress, refusals, failures."""
-    console = Console(stderr=True, highlight=False)
-    return console if console.is_terminal else Console(stderr=True, highlight=False, width=WIDTH)
 
 
 @contextmanager

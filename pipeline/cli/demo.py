@@ -13,6 +13,7 @@ from rich.console import Console
 
 from pipeline.cli.analytics_ledger import draw_up_analytics, fire_schedules, read_queries
 from pipeline.cli.artifact_option import artifact_option, built_packages
+from pipeline.cli.console import make_console
 from pipeline.cli.costs import Standing, Work, idle_costs, list_prices, put_units, traffic_costs
 from pipeline.cli.demo_progress import DemoProgress
 from pipeline.cli.faults import faults_option
@@ -23,9 +24,10 @@ from pipeline.cli.latency import PutLog, latencies_s
 from pipeline.cli.ledger import draw_up, read_stored
 from pipeline.cli.local import open_local_run, plain_words, print_unhandled, template_option
 from pipeline.cli.moderation import moderation_option
+from pipeline.cli.past_days import PAST_DAYS, VISITORS, past_days
 from pipeline.cli.producer import Producer
 from pipeline.cli.product import Product
-from pipeline.cli.report import make_console, print_report
+from pipeline.cli.report import print_report
 from pipeline.cli.result import DemoResult, Effort, Timings, problems
 from pipeline.cli.traffic import MIN_RECORDS, Traffic, make_traffic
 from pipeline.local.deployment import Function
@@ -96,14 +98,16 @@ def demo(
         deploy_s = time.monotonic() - started
         console.print(f"{template} runs on {run.endpoint.url}")
         print_unhandled(console, run)
-        traffic = make_traffic(records=records, seed=seed, until=_now())
+        until = _now()
+        traffic = make_traffic(records=records, seed=seed, until=until)
         console.print(
-            f"putting {traffic.user_records} records of the last hours, simulated, with "
+            f"putting {VISITORS} clicks of each of the last {PAST_DAYS} days and "
+            f"{traffic.user_records} records of the last hours, all simulated, with "
             f"{len(traffic.incidents)} incidents in them, and this machine's own metrics; "
             f"{product.words}\n",
             soft_wrap=True,
         )
-        sources = Sources(traffic, product, host)
+        sources = Sources(traffic.after(past_days(seed, until)), product, host)
         result = play(run, sources, deploy_s, console, plan=faults)
     print_report(console, result)
     if problems(result):
@@ -152,7 +156,7 @@ def play(
     tables = [names[table] for table in _EVENT_TABLES]
     stored = read_stored(dynamodb, run.endpoint.client("s3"), tables, names["LakeBucket"])
     ledgers = product.read_back(run, list(stored.quarantine), things_go_wrong=plan is not None)
-    incidents = (*sources.traffic.incidents, *product.incidents)
+    incidents = (*sources.traffic.incidents, *product.incidents(run))
     alerts = tuple(read_alerts(dynamodb, names["AlertsTable"]))
     user_records = sum(len(receipt.put.user_records) for receipt in log.receipts)
     sizes_bytes = (len(r.put.data) + len(r.put.partition_key.encode()) for r in log.receipts)

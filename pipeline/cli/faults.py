@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import click
-from rich import box
 from rich.table import Table
 
+from pipeline.cli.tables import Column, table
 from pipeline.local.faults import FaultPlan
 from pipeline.local.run import FaultCount
 
@@ -48,12 +48,7 @@ faults_option = click.option(
 
 def fault_table(counts: Sequence[FaultCount]) -> Table:
     """Lay out how often each kind of fault has struck what of each function."""
-    table = Table(title="Injected faults", box=box.SIMPLE_HEAD, title_justify="left")
-    for name in ("function", "what of it", "fault"):
-        table.add_column(name)
-    table.add_column("times", justify="right")
-    for count in counts:
-        table.add_row(count.function, count.place, count.kind, str(count.times))
-    table.add_section()
-    table.add_row("all", "", "", str(sum(count.times for count in counts)))
-    return table
+    columns = (*map(Column, ("function", "what of it", "fault")), Column("times", is_figure=True))
+    rows = [(one.function, one.place, one.kind, str(one.times)) for one in counts]
+    total = ("all", "", "", str(sum(one.times for one in counts)))
+    return table("Injected faults", columns, rows, total)

@@ -102,13 +102,13 @@ SERIES: Final = (
         ),
     ),
     Series(
-        "checkout",
+        "search",  # what is unusual at a source in critical trouble may be hidden as a symptom
         "response_time",
         "ms",
         120.0,
         12.0,
         Fault(
-            "checkout: one answer of 640 ms",
+            "search: one answer of 640 ms",
             "metric_baseline",
             timedelta(minutes=100),
             STEP,

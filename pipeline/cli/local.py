@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.cli.artifact_option import artifact_option, built_packages
+from pipeline.cli.console import make_console
 from pipeline.cli.faults import fault_table, faults_option
 from pipeline.cli.inbox import Inbox
 from pipeline.cli.moderation import moderation_option
 from pipeline.cli.producer import PutError
-from pipeline.cli.report import make_console, print_page
+from pipeline.cli.report import print_page
 from pipeline.cli.stack import published
 from pipeline.local.endpoint import Endpoint, EndpointError
 from pipeline.local.execution.runtimes import RuntimeUnavailableError

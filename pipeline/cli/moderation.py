@@ -5,9 +5,9 @@ from typing import Final
 
 import click
 import msgspec
-from rich import box
 from rich.table import Table
 
+from pipeline.cli.tables import Column, table
 from pipeline.local.rekognition import Declared, declared
 
 _SHOWN_DIGITS: Final = 12
@@ -43,16 +43,18 @@ moderation_option = click.option(
 
 def moderation_table(answers: Declared) -> Table:
     """Lay out the declared answers."""
-    table = Table(
-        title="Moderation answers, declared and not recognised",
-        box=box.SIMPLE_HEAD,
-        title_justify="left",
+    columns = (
+        Column("image, by its SHA-256"),
+        Column("label", is_whole=False),
+        Column("confidence", is_figure=True),
     )
-    for name in ("image, by its SHA-256", "label"):
-        table.add_column(name)
-    table.add_column("confidence", justify="right")
-    for image in answers.image:
-        for label in image.labels:
-            name = f"{label.parent} / {label.name}" if label.parent else label.name
-            table.add_row(image.sha256[:_SHOWN_DIGITS], name, f"{label.confidence:g} %")
-    return table
+    rows = [
+        (
+            image.sha256[:_SHOWN_DIGITS],
+            f"{label.parent} / {label.name}" if label.parent else label.name,
+            f"{label.confidence:g} %",
+        )
+        for image in answers.image
+        for label in image.labels
+    ]
+    return table("Moderation answers, declared and not recognised", columns, rows)

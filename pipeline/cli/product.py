@@ -115,14 +115,21 @@ class Product:
         crowd, poison = self._crowd, sum(map(len, POISON.values()))
         return len(crowd.joining) + len(crowd.changing) + len(self._album.pictures) + 1 + poison
 
-    @property
-    def incidents(self) -> tuple[PlantedIncident, ...]:
-        """What must be found, between the first and the last write."""
+    def incidents(self, run: LocalRun) -> tuple[PlantedIncident, ...]:
+        """Return what must be found, from the first write on."""
         plans = (*self._crowd.plans, *self._album.plans)
         since, until = self._since - timedelta(seconds=2), self._until + timedelta(minutes=1)
         hour = since.replace(minute=0, second=0, microsecond=0)  # health facts name their hour
         refused = Plan("a user without an e-mail", "pipeline_user_refused#UsersTable")
-        return (*(plan.between(since, until) for plan in plans), refused.between(hour, until))
+        letters = (
+            Plan("poison among the dead letters", f"pipeline_dead_letters#{_name(run, queue)}")
+            for queue in DEAD_LETTERS.values()
+        )
+        return (
+            *(plan.between(since, until) for plan in plans),
+            refused.between(hour, until),
+            *(plan.between(since, self._now()) for plan in letters),  # the sweep is fired last
+        )
 
     def subscribe(self, run: LocalRun) -> None:
         """Subscribe to NotificationsTopic, before anything is written."""
@@ -215,6 +222,10 @@ class Product:
         keys = read_keys(run.endpoint.client("s3"), names["ContentBucket"])
         rows = (row.key for row in read_images(dynamodb, names["ImagesTable"]))
         return ImagesFound(self._rows, self._thumbnails, (*keys, *rows))
+
+
+def _name(run: LocalRun, queue: str) -> str:
+    return run.deployment.physical_ids[queue].rpartition("/")[2]
 
 
 def _done(users: Sequence[UsersLine], images: Sequence[ImageLine]) -> list[JobsLine]:

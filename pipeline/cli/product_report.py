@@ -1,17 +1,17 @@
 """The parts of the demo's report about users, images and jobs."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Final
 
-from rich import box
 from rich.table import Table
-from rich.text import Text
 
-from pipeline.cli.analytics_ledger import AnalyticsResult
+from pipeline.cli.analytics_ledger import AnalyticsResult, QueryRow
 from pipeline.cli.images_ledger import ImageLine
 from pipeline.cli.jobs_ledger import JobsLine
 from pipeline.cli.moderation import moderation_table
 from pipeline.cli.product import ProductResult
+from pipeline.cli.tables import Column, figures, table, verdict
 from pipeline.cli.users_ledger import UsersLine
 from pipeline.images import UPLOADS_PREFIX
 
@@ -41,97 +41,110 @@ def product_problems(result: ProductResult) -> Iterator[str]:
 
 
 def analytics_table(result: AnalyticsResult) -> Table:
-    """Lay out the queries with their first figures."""
-    table = _table("Queries over the lake, run by DuckDB in Athena's place", "query", "period")
-    table.add_column("status")
-    table.add_column("read, bytes", justify="right")
-    table.add_column("figures", overflow="fold")
-    for row in result.rows:
-        figures = [f"{name} {value:,.6g}" for name, value in sorted(row.figures.items())]
-        more = [f"{len(figures) - _SHOWN} more"] if len(figures) > _SHOWN else []
-        shown = ", ".join([*figures[:_SHOWN], *more])
-        table.add_row(row.query, row.period, row.status, f"{row.scanned_bytes:,}", shown)
-    return table
+    """Lay out the queries with their first figures, days that are alike in one row."""
+    columns = (
+        Column("query"),
+        Column("period", is_whole=False),
+        Column("status"),
+        *figures("bytes read"),
+        Column("figures", is_whole=False),
+    )
+    groups = groupby(result.rows, key=lambda row: (row.query, row.status, row.figures))
+    rows = [_query_cells(list(group)) for _, group in groups]
+    return table("Queries over the lake, run by DuckDB in Athena's place", columns, rows)
 
 
 def users_table(lines: tuple[UsersLine, ...]) -> Table:
     """Lay out what became of the users, by kind."""
-    table = _table("Users, read back from tables and topic", "users")
-    for name in ("written", "profiles", "welcomed", "changes", "audited", "erased", "refused"):
-        table.add_column(name, justify="right")
-    table.add_column("balance")
-    for line in lines:
-        figures = (
-            line.users,
-            line.profiles,
-            line.welcomed,
-            line.changes,
-            line.audited,
-            line.erased,
-            line.quarantined,
+    fates = figures("put", "profiles", "welcomed", "changes", "audited", "erased", "refused")
+    rows = [
+        (
+            line.kind,
+            str(line.users),
+            str(line.profiles),
+            str(line.welcomed),
+            str(line.changes),
+            str(line.audited),
+            str(line.erased),
+            str(line.quarantined),
+            verdict(is_good=line.balances),
         )
-        table.add_row(line.kind, *map(str, figures), _verdict(is_good=line.balances))
-    return table
+        for line in lines
+    ]
+    columns = (Column("users"), *fates, Column("balance"))
+    return table("Users, read back from tables and topic", columns, rows)
 
 
 def jobs_table(lines: tuple[JobsLine, ...]) -> Table:
     """Lay out what became of the jobs, by queue and kind."""
-    table = _table("Jobs", "queue", "kind")
-    for name in ("sent", "done", "dead letters"):
-        table.add_column(name, justify="right")
-    table.add_column("balance")
-    for line in lines:
-        figures = map(str, (line.sent, line.done, line.dead))
-        table.add_row(line.queue, line.kind, *figures, _verdict(is_good=line.balances))
-    return table
+    columns = (
+        Column("queue"),
+        Column("kind"),
+        *figures("sent", "done", "dead letters"),
+        Column("balance"),
+    )
+    rows = [
+        (
+            line.queue,
+            line.kind,
+            str(line.sent),
+            str(line.done),
+            str(line.dead),
+            verdict(is_good=line.balances),
+        )
+        for line in lines
+    ]
+    return table("Jobs", columns, rows)
 
 
 def images_table(lines: tuple[ImageLine, ...]) -> Table:
     """Lay out what became of each image; the later bytes are those of all its thumbnails."""
-    table = _table("Images, read back from table and bucket")
-    table.add_column("image", overflow="fold")
-    table.add_column("what it is", overflow="fold")
-    table.add_column("bytes", justify="right")
-    table.add_column("became", overflow="fold")
-    table.add_column("thumbnails")
-    table.add_column("bytes", justify="right")
-    table.add_column("balance")
-    for line in lines:
-        table.add_row(
-            Text(line.picture.key.removeprefix(UPLOADS_PREFIX)),
-            Text(line.picture.looks),
+    columns = (
+        Column("image", is_whole=False),
+        Column("what it is", is_whole=False),
+        *figures("bytes"),
+        Column("became", is_whole=False),
+        Column("thumbnails"),
+        *figures("bytes"),
+        Column("balance"),
+    )
+    rows = [
+        (
+            line.picture.key.removeprefix(UPLOADS_PREFIX),
+            line.picture.looks,
             f"{len(line.picture.body):,}",
-            line.fate,
+            line.fate.replace("_", " "),
             _sizes(line),
             f"{line.thumbnail_bytes:,}" if line.thumbnails else _NONE,
-            _verdict(is_good=not line.wrong),
+            verdict(is_good=not line.wrong),
         )
-    table.add_section()
+        for line in lines
+    ]
     uploaded = sum(len(line.picture.body) for line in lines)
     made = sum(line.thumbnail_bytes for line in lines)
     count = sum(len(line.thumbnails) for line in lines)
     is_good = not any(line.wrong for line in lines)
-    verdict = _verdict(is_good=is_good)
-    table.add_row("all", _NONE, f"{uploaded:,}", _NONE, str(count), f"{made:,}", verdict)
-    return table
+    total = (
+        *("all", _NONE, f"{uploaded:,}", _NONE),
+        *(str(count), f"{made:,}", verdict(is_good=is_good)),
+    )
+    return table("Images, read back from table and bucket", columns, rows, total)
+
+
+def _query_cells(alike: list[QueryRow]) -> tuple[str, ...]:
+    first, last = alike[0], alike[-1]
+    period = first.period if first is last else f"{first.period} to {last.period}"
+    named = [f"{name} {value:,.6g}" for name, value in sorted(first.figures.items())]
+    more = [f"{len(named) - _SHOWN} more"] if len(named) > _SHOWN else []
+    read = sum(row.scanned_bytes for row in alike)
+    return first.query, period, first.status, f"{read:,}", ", ".join([*named[:_SHOWN], *more])
 
 
 def _sizes(line: ImageLine) -> str:
     if not line.thumbnails:
         return _NONE
     largest = line.thumbnails[0]
-    return f"{len(line.thumbnails)}, {largest.width} x {largest.height}"
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    for name in columns:
-        table.add_column(name)
-    return table
-
-
-def _verdict(*, is_good: bool) -> str:
-    return "ok" if is_good else "WRONG"
+    return f"{len(line.thumbnails)}, {largest.width}x{largest.height}"
 
 
 def _few(noun: str, wrong: list[str]) -> Iterator[str]:

@@ -10,7 +10,8 @@ from typing import BinaryIO
 import click
 from rich.console import Console
 
-from pipeline.cli.delivery import Delivery, in_words, progress_bar, stderr_console
+from pipeline.cli.console import make_console
+from pipeline.cli.delivery import Delivery, in_words, progress_bar
 from pipeline.cli.destination import (
     EXIT_REFUSED,
     NotPutError,
@@ -41,7 +42,7 @@ def put(
 
     Exit code 0: all put; 1: some lines refused; 2: wrong usage; 3: the stream did not take them.
     """
-    console = stderr_console()
+    console = make_console(stderr=True)
     delivery = None if dry_run else Delivery(open_producer(stream, stack_name))
     checked = CheckedLines(file, utc_now, refusal_printer(console, as_json=as_json))
     failure = ""

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
-from rich import box
 from rich.console import Console
 from rich.rule import Rule
 from rich.table import Table
@@ -19,22 +18,17 @@ from pipeline.cli.ledger import LedgerLine
 from pipeline.cli.product_report import analytics_table, product_tables
 from pipeline.cli.result import DemoResult, Effort, problems
 from pipeline.cli.samples import samples
+from pipeline.cli.tables import Column, figures, table, verdict
 
-WIDTH: Final = 108
-"""Columns of a report that goes into a file or a pipe."""
-
-
-def make_console() -> Console:
-    """Return the console that commands print to."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+_ID_DIGITS: Final = 8
+"""Enough for the commands that take an alert id."""
 
 
 def print_report(console: Console, result: DemoResult) -> None:
     """Print the ledger, the page, the incidents, the timings and the verdict."""
     console.print(ledger_table(result.ledger))
-    for table in product_tables(result.product):
-        console.print(table)
+    for one in product_tables(result.product):
+        console.print(one)
     if result.analytics.rows:
         console.print(analytics_table(result.analytics))
     planted = [finding.incident.dedup_key for finding in result.findings.planted]
@@ -72,24 +66,19 @@ def print_report(console: Console, result: DemoResult) -> None:
 
 def ledger_table(ledger: tuple[LedgerLine, ...]) -> Table:
     """Lay out the fates of all records, with their sums."""
-    table = Table(
-        title="Events, read back from tables and bucket", box=box.SIMPLE_HEAD, title_justify="left"
-    )
-    table.add_column("event type")
-    for name in ("put", "stored", "collapsed", "quarantined", "lost", "in lake"):
-        table.add_column(name, justify="right")
-    table.add_column("balance")
-    for line in ledger:
-        table.add_row(
-            line.event_type,
-            *map(str, _figures(line)),
-            "ok" if line.balances else "WRONG",
-        )
-    table.add_section()
-    sums = [sum(column) for column in zip(*map(_figures, ledger), strict=True)]
+    fates = figures("put", "stored", "collapsed", "quarantined", "lost", "in lake")
+    rows = [
+        (line.event_type, *map(str, _fates(line)), verdict(is_good=line.balances))
+        for line in ledger
+    ]
+    sums = [sum(column) for column in zip(*map(_fates, ledger), strict=True)]
     is_good = all(line.balances for line in ledger)
-    table.add_row("all", *map(str, sums), "ok" if is_good else "WRONG")
-    return table
+    return table(
+        "Events, read back from tables and bucket",
+        (Column("event type"), *fates, Column("balance")),
+        rows,
+        ("all", *map(str, sums), verdict(is_good=is_good)),
+    )
 
 
 def print_page(console: Console, page: Notification, what: str = "a page") -> None:
@@ -104,56 +93,57 @@ def print_page(console: Console, page: Notification, what: str = "a page") -> No
 
 def incident_table(findings: Findings) -> Table:
     """Lay out the planted incidents with what was found."""
-    table = Table(title="Planted incidents", box=box.SIMPLE_HEAD, title_justify="left")
-    for name in ("incident", "dedup key", "severity", "alert id"):
-        table.add_column(name, overflow="fold")
-    table.add_column("found")
-    for title, group in groupby(findings.planted, key=lambda finding: finding.incident.title):
-        table.add_row(title, *_incident_cells(list(group)))
-    return table
+    columns = (
+        Column("incident", is_whole=False),
+        Column("dedup key", is_whole=False),
+        Column("severity"),
+        Column("alert id"),
+        Column("found", is_whole=False),
+    )
+    groups = groupby(findings.planted, key=lambda finding: finding.incident.title)
+    rows = [(title, *_incident_cells(list(group))) for title, group in groups]
+    return table("Planted incidents", columns, rows)
 
 
 def others_table(findings: Findings) -> Table:
     """Lay out the alerts that nobody planted, such as those about this machine."""
-    table = Table(
-        title="Other alerts, such as this machine's own", box=box.SIMPLE_HEAD, title_justify="left"
+    columns = (
+        Column("title", is_whole=False),
+        Column("dedup key", is_whole=False),
+        Column("severity"),
+        Column("alert id"),
     )
-    for name in ("title", "dedup key", "severity", "alert id"):
-        table.add_column(name, overflow="fold")
-    for other in findings.others:
-        table.add_row(other.title, other.dedup_key, other.severity, other.alert_id[:8])
-    return table
+    rows = [
+        (other.title, other.dedup_key, other.severity, other.alert_id[:_ID_DIGITS])
+        for other in findings.others
+    ]
+    return table("Other alerts, such as this machine's own", columns, rows)
 
 
 def cost_table(title: str, costs: Sequence[Cost]) -> Table:
     """Lay out priced counts with their sum."""
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("service")
-    table.add_column("counted")
-    table.add_column("US dollars", justify="right")
-    for cost in costs:
-        table.add_row(cost.service, cost.counted, f"{cost.dollars:.3f}")
-    table.add_section()
-    table.add_row("all", "", f"{sum(cost.dollars for cost in costs):.3f}")
-    return table
+    columns = (Column("service"), Column("counted"), *figures("US dollars"))
+    rows = [(cost.service, cost.counted, f"{cost.dollars:.3f}") for cost in costs]
+    total = ("all", "", f"{sum(cost.dollars for cost in costs):.3f}")
+    return table(title, columns, rows, total)
 
 
 def _incident_cells(found: Sequence[Finding]) -> tuple[str, ...]:
     """Return the cells of incidents with one title: of a storm the first, and how many more."""
     first, others = found[0], len(found) - 1
-    key, alert_id = first.incident.dedup_key, first.alert_id[:8]
-    verdicts = Counter(map(_verdict, found))
+    key, alert_id = first.incident.dedup_key, first.alert_id[:_ID_DIGITS]
+    verdicts = Counter(map(_found, found))
     if not others:
-        return key, first.severity, alert_id, _verdict(first)
+        return key, first.severity, alert_id, _found(first)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-    return f"{key} and {others} more", first.severity, f"{alert_id} ...", counts
+    return f"{key} and {others} more", first.severity, alert_id, counts
 
 
-def _verdict(finding: Finding) -> str:
+def _found(finding: Finding) -> str:
     return finding.problem or ("with others" if finding.is_held_back else "once")
 
 
-def _figures(line: LedgerLine) -> tuple[int, ...]:
+def _fates(line: LedgerLine) -> tuple[int, ...]:
     fates = (line.stored, line.collapsed, line.quarantined)
     return (line.put, *fates, len(line.lost), line.in_lake)
 

@@ -1,4 +1,4 @@
-"""How reading commands print: tables for people, JSON for programs, remarks on standard error."""
+"""How commands print: tables for people, JSON for programs, remarks on standard error."""
 
 import json
 from collections.abc import Sequence
@@ -9,12 +9,18 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.report import make_console
+from pipeline.cli.console import make_console
 
 MIN_WIDTH: Final = 126
 """Columns that a row of a list needs."""
 
-_STYLES: Final = {"critical": "bold red", "high": "red", "firing": "red", "resolved": "green"}
+_STYLES: Final = {
+    "critical": "bold red",
+    "high": "red",
+    "WRONG": "red",
+    "firing": "red",
+    "resolved": "green",
+}
 
 
 class Column(NamedTuple):
@@ -25,8 +31,23 @@ class Column(NamedTuple):
     is_figure: bool = False
 
 
-def table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Table:
-    """Lay out rows of plain text; nothing in a cell is read as markup."""
+def figures(*titles: str) -> list[Column]:
+    """Return columns of figures."""
+    return [Column(title, is_figure=True) for title in titles]
+
+
+def verdict(*, is_good: bool) -> str:
+    """Say whether a line of a ledger balances."""
+    return "ok" if is_good else "WRONG"
+
+
+def table(
+    title: str,
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    total: Sequence[str] | None = None,
+) -> Table:
+    """Lay out rows of plain text, the total below a gap; nothing in a cell is read as markup."""
     laid_out = Table(
         title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False
     )
@@ -38,7 +59,10 @@ def table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]) 
             justify="right" if column.is_figure else "left",
         )
     for row in rows:
-        laid_out.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+        laid_out.add_row(*map(_cell, row))
+    if total:
+        laid_out.add_section()
+        laid_out.add_row(*map(_cell, total))
     return laid_out
 
 
@@ -60,3 +84,7 @@ def print_json(value: Any) -> None:  # noqa: ANN401  whatever JSON holds
 def remark(text: str) -> None:
     """Tell people something beside the result, which may go into a file or a pipe."""
     click.echo(text, err=True)
+
+
+def _cell(text: str) -> Text:
+    return Text(text, style=_STYLES.get(text, ""))

@@ -35,6 +35,10 @@ class Traffic:
         """How many user records the Kinesis records carry."""
         return sum(len(put.user_records) for put in self.puts)
 
+    def after(self, earlier: "Traffic") -> "Traffic":
+        """Return this traffic with an earlier one put before it."""
+        return Traffic(earlier.puts + self.puts, self.incidents + earlier.incidents)
+
 
 def make_traffic(*, records: int, seed: int, until: datetime) -> Traffic:
     """Send a simulation with storms, poison and repetitions.

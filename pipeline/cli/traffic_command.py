@@ -6,19 +6,18 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import click
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from pipeline.cli.delivery import Delivery, in_words, progress_bar, stderr_console
+from pipeline.cli.console import make_console
+from pipeline.cli.delivery import Delivery, in_words, progress_bar
 from pipeline.cli.destination import NotPutError, open_producer, stream_options
 from pipeline.cli.incidents import SPAN, PlantedIncident
 from pipeline.cli.lines import Line, Refused, check
 from pipeline.cli.moments import MomentType, utc_now
 from pipeline.cli.producer import Producer, PutError
 from pipeline.cli.puts import StreamPut, json_bytes
-from pipeline.cli.report import make_console
 from pipeline.cli.simulation import Simulation
+from pipeline.cli.tables import Column, table
 
 _SHORTEST_HOURS = SPAN // timedelta(hours=1)
 _LONGEST_HOURS = 7 * 24
@@ -80,7 +79,7 @@ def traffic(  # noqa: PLR0913  the options of the command
         for event in simulation.events():
             sys.stdout.buffer.write(json_bytes(event.fields) + b"\n")
     events_on_stdout = not (puts or lists_only)
-    console = stderr_console() if events_on_stdout else make_console()
+    console = make_console(stderr=events_on_stdout)
     if as_json:
         for line in incident_lines(simulation.incidents):
             click.echo(line, err=events_on_stdout)
@@ -120,7 +119,7 @@ def stream_puts(simulation: Simulation, now: datetime) -> Iterator[StreamPut]:
 def _put(simulation: Simulation, now: datetime, producer: Producer) -> None:
     delivery = Delivery(producer)
     try:
-        with progress_bar(stderr_console(), "putting", simulation.records) as advance:
+        with progress_bar(make_console(stderr=True), "putting", simulation.records) as advance:
             for events in delivery.send(stream_puts(simulation, now)):
                 advance(events, events)
     except PutError as error:
@@ -129,12 +128,14 @@ def _put(simulation: Simulation, now: datetime, producer: Producer) -> None:
 
 
 def _print_incidents(console: Console, incidents: Sequence[PlantedIncident]) -> None:
-    table = Table(title="Planted incidents", box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("incident", overflow="fold")
-    table.add_column("dedup key", overflow="fold")
-    table.add_column("from, UTC")
-    table.add_column("to")
-    for incident in incidents:
-        hours = (f"{moment:%H:%M:%S}" for moment in (incident.starts_at, incident.ends_at))
-        table.add_row(incident.title, incident.dedup_key, *hours)
-    console.print(table)
+    columns = (
+        Column("incident", is_whole=False),
+        Column("dedup key", is_whole=False),
+        Column("from, UTC"),
+        Column("to"),
+    )
+    rows = [
+        (one.title, one.dedup_key, f"{one.starts_at:%H:%M:%S}", f"{one.ends_at:%H:%M:%S}")
+        for one in incidents
+    ]
+    console.print(table("Planted incidents", columns, rows))

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import click
-from rich import box
-from rich.table import Table
 
-from pipeline.cli.delivery import stderr_console
+from pipeline.cli.console import make_console
 from pipeline.cli.destination import EXIT_REFUSED, NotPutError
 from pipeline.cli.people import MIN_PEOPLE, Plan, PutUser, UserAction, make_crowd
-from pipeline.cli.report import make_console
 from pipeline.cli.stack import reading, stack_option
+from pipeline.cli.tables import Column, table
 from pipeline.cli.user_lines import RefusedChange, line_of, read_changes
 from pipeline.cli.user_table import NotWrittenError, UserTable
 
@@ -101,9 +99,6 @@ def _print_plans(plans: Sequence[Plan], *, as_json: bool, beside: bool) -> None:
             rule_id = plan.dedup_key.partition("#")[0]
             click.echo(json.dumps({**plan._asdict(), "rule_id": rule_id}), err=beside)
         return
-    table = Table(title="Planted incidents", box=box.SIMPLE_HEAD, title_justify="left")
-    for name in ("incident", "dedup key"):
-        table.add_column(name, overflow="fold")
-    for plan in plans:
-        table.add_row(plan.title, plan.dedup_key)
-    (stderr_console() if beside else make_console()).print(table)
+    columns = (Column("incident", is_whole=False), Column("dedup key", is_whole=False))
+    rows = [(plan.title, plan.dedup_key) for plan in plans]
+    make_console(stderr=beside).print(table("Planted incidents", columns, rows))

@@ -9,12 +9,11 @@ from typing import BinaryIO
 import click
 from rich.table import Table
 
-from pipeline.cli.delivery import stderr_console
+from pipeline.cli.console import make_console
 from pipeline.cli.destination import EXIT_REFUSED
 from pipeline.cli.lines import Accepted, Refused, check_lines
 from pipeline.cli.moments import short_text, utc_now
 from pipeline.cli.put import ShowRefusal, refusal_printer
-from pipeline.cli.report import make_console
 from pipeline.cli.tables import Column, table
 
 
@@ -50,7 +49,7 @@ def validate(file: BinaryIO, *, as_json: bool) -> None:
 
     Exit code 0: all lines keep the contract; 1: some do not; 2: wrong usage.
     """
-    show_refusal = refusal_printer(stderr_console(), as_json=as_json)
+    show_refusal = refusal_printer(make_console(stderr=True), as_json=as_json)
     summary = summarize(check_lines(file, utc_now), show_refusal)
     if as_json:
         click.echo(json.dumps(as_document(summary)))

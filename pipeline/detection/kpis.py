@@ -64,10 +64,13 @@ def _drift(
     low, high = middle - margin, middle + margin
     if min(known) >= 0:
         low = max(low, 0.0)  # what never was negative is not expected to be
-    days = f"{day:%A}s" if by_weekday else "days"
+    expected = f"{low:,.6g} to {high:,.6g}"
     side = "above" if value > middle else "below"
-    distance = f"{value:,.6g} is {score:.3g} deviations {side} {middle:,.6g}"
-    reason = f"{distance}, the median of {len(known)} {days}"
+    distance = f"{score:.3g} deviations {side}"
+    if scale == _SMALLEST_DEVIATION:  # all zeros, from which no distance tells anything
+        expected, distance = "0", side
+    days = f"{day:%A}s" if by_weekday else "days"
+    reason = f"{value:,.6g} is {distance} {middle:,.6g}, the median of {len(known)} {days}"
     return Anomaly(
         rule_id=rule.id,
         rule_version=rule.version,
@@ -82,7 +85,7 @@ def _drift(
         occurred_at=moment,
         event_id=day.isoformat(),
         observed=value,
-        expected=f"{low:,.6g} to {high:,.6g}",
+        expected=expected,
         baseline=Baseline(n=len(known), mean=middle, stdev=scale),
         score=score,
         window_s=86_400,

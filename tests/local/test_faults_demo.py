@@ -39,7 +39,7 @@ def test_the_ledger_balances_and_each_incident_has_one_alert_id_under_faults(
 
     table = run.stdout.partition("Injected faults")[2].partition("second time")[0]
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "The ledgers balance; each of 66 planted incidents has exactly one alert" in run.stdout
+    assert "The ledgers balance; each of 74 planted incidents has exactly one alert" in run.stdout
     assert re.search(r"KinesisEventsFunction +invocation +skewed clock", table)
     assert re.search(r"KinesisEventsFunction +invocation +(crash|timeout)", table)
     assert re.search(r"Function +dynamodb +(failed|reply lost|slow|throttled|unprocessed)", table)

@@ -29,7 +29,7 @@ def test_five_incidents_are_planted() -> None:
         "static_limit#web-7/cpu_usage",
         "static_limit#db-1/disk_usage",
         "static_limit#checkout/error_rate",
-        "metric_baseline#checkout/response_time",
+        "metric_baseline#search/response_time",
         "metric_baseline#shop/orders_per_minute",
     ]
     assert incidents[4].rule_id == "metric_baseline"
@@ -44,6 +44,6 @@ def test_a_series_goes_wrong_within_its_incident_only() -> None:
 
 
 def test_a_spike_is_one_point() -> None:
-    high = [p for p in _points("checkout", "response_time") if p.fields["value"] > 300]
+    high = [p for p in _points("search", "response_time") if p.fields["value"] > 300]
 
     assert len(high) == 1

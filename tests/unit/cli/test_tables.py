@@ -1,7 +1,10 @@
+import io
+
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
-from pipeline.cli.tables import Column, print_table, table
+from pipeline.cli.tables import Column, figures, print_table, table
 
 
 @pytest.fixture
@@ -27,3 +30,13 @@ def test_figures_stand_to_the_right(shown: str) -> None:
     header, row = (line for line in shown.splitlines() if "count" in line or "markup" in line)
 
     assert row.rstrip().index("7", 100) == header.rstrip().rindex("t")
+
+
+def test_a_total_stands_below_a_gap() -> None:
+    laid_out = table("Things", (Column("name"), *figures("count")), [("one", "7")], ("all", "7"))
+    console = Console(width=40, record=True, file=io.StringIO())
+
+    console.print(laid_out)
+
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    assert lines[-4:] == ["one 7", "", "all 7", ""]

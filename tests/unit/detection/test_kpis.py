@@ -57,6 +57,13 @@ def test_a_fact_says_what_was_expected_and_from_what() -> None:
     assert fact.recent == (100, 100, 100, 100, 100, 100, 100)
 
 
+def test_from_days_of_zeros_no_distance_is_told() -> None:
+    (fact,) = judge((0, 0, 0, 0, 0, 0, 0, 1285))
+
+    assert fact.expected == "0"
+    assert fact.reasons == ("1,285 is above 0, the median of 7 days",)
+
+
 def test_days_of_the_future_and_of_long_ago_are_no_history() -> None:
     day = MONDAY + timedelta(days=100)
     near = {day - timedelta(days=i): {"users": 100.0} for i in range(1, 7)}
