@@ -222,4 +222,4 @@ def test_what_makes_keys_and_roles_names_what_it_makes() -> None:
         if statement["Resource"] == "*"
     ]
 
-    assert open_ended == ["MakeKeys"]
+    assert open_ended == ["SaveQueriesAndLookAround", "MakeKeys"]
