@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
@@ -30,6 +31,7 @@ class Difference(NamedTuple):
     after: str
 
 
+@lru_cache(maxsize=2)  # nobody can change them, and reading takes a hundredth of a second
 def overridden(override: str) -> Rules:
     """Return the packaged rules with an override laid over them; an empty one changes nothing.
 

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
@@ -116,7 +117,7 @@ def test_what_is_built_lasts_until_the_rules_change() -> None:
     per_rules = PerRules(count, lambda: current[0])
 
     first = (per_rules(), per_rules())
-    current[0] = default_rules()
+    current[0] = msgspec.structs.replace(current[0])
 
     assert first == (0, 0)
     assert per_rules() == 1
