@@ -7,6 +7,7 @@ import msgspec
 
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.fraud import FraudDetector
+from pipeline.detection.login_addresses import AddressDetector
 from pipeline.detection.logins import LoginDetector
 from pipeline.detection.metrics import MetricDetector
 from pipeline.detection.page_test import PageTestDetector
@@ -59,11 +60,10 @@ def detectors(rules: Rules) -> tuple[Detector[Any], ...]:
         PaymentDetector.under(rules),
         TravelDetector.under(rules),
         LoginDetector.under(rules, "user"),
-        LoginDetector.under(rules, "address"),
         PageTestDetector(rules.page_test),
     )
 
 
 def pooled_detectors(rules: Rules) -> tuple[PooledDetector[Any], ...]:
     """Return every detector that shares pools among all shards, under these rules."""
-    return (FraudDetector.under(rules),)
+    return FraudDetector.under(rules), AddressDetector.under(rules)

@@ -31,6 +31,9 @@ from pipeline.events import Event, FraudReport, Transaction
 EVERYTHING: Final = PoolKey("fraud_tally", "all")
 """The tally, to which every payment and report adds."""
 
+SNAPSHOT_S: Final = 60.0
+"""How old sums may be, in time of arrival: reports come days later."""
+
 _MERCHANT: Final = "fraud_merchant"
 
 
@@ -40,6 +43,7 @@ class TallyPool:
 
     name: str = EVERYTHING.pool
     version: int = 1
+    snapshot_s: float = SNAPSHOT_S
     state_type: type[Tally] = Tally
 
     def initial(self) -> Tally:
@@ -61,6 +65,7 @@ class MerchantPool:
 
     name: str = _MERCHANT
     version: int = 2
+    snapshot_s: float = SNAPSHOT_S
     state_type: type[Merchant] = Merchant
 
     def initial(self) -> Merchant:

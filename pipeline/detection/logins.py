@@ -1,7 +1,6 @@
 """The fold for failed sign-ins: bursts per user, and per address that they come from.
 
-An address is personal data: its state and its facts are under a pseudonym, its text is masked. No
-event is partitioned by address, so each shard counts what it sees of one.
+An address is personal data: its state and its facts are under a pseudonym, its text is masked.
 """
 
 from collections.abc import Sequence
@@ -88,21 +87,40 @@ class LoginDetector:
         """Take in one failed sign-in and return the state with the edges that it causes."""
         if not isinstance(event, UserActivity):
             return state, ()
-        number = mark(event_id)
+        kept = self.kept(state, event, event_id)
+        return (state, ()) if kept is None else self.judge(kept, kept.recent, event, event_id)
+
+    def entry(self, event: UserActivity, event_id: str) -> tuple[float, int, int]:
+        """Return what is kept of a failure: its epoch seconds, its mark, and the other side's."""
+        return event.timestamp.timestamp(), mark(event_id), self._other(event)
+
+    def kept(self, state: LoginState, event: UserActivity, event_id: str) -> LoginState | None:
+        """Keep a failure; None for a repetition, and for one older than all that is kept."""
+        at, number, other = self.entry(event, event_id)
         if number in state.recent.marks:
-            return state, ()
-        at = event.timestamp.timestamp()
-        recent = add(state.recent, at, number, self._other(event), RECENT_KEPT)
-        if recent is None:
-            return state, ()
-        failures = self._failures(recent, at)
+            return None
+        recent = add(state.recent, at, number, other, RECENT_KEPT)
+        return None if recent is None else LoginState(recent, state.burst)
+
+    def judge(
+        self, state: LoginState, seen: Window, event: UserActivity, event_id: str
+    ) -> tuple[LoginState, Sequence[Anomaly]]:
+        """Return the state with the edges that a failure causes.
+
+        Args:
+            state: What is kept, this failure included.
+            seen: All failures to count, this one among them.
+            event: The failed sign-in.
+            event_id: Its id.
+        """
+        failures = self._failures(seen, event.timestamp.timestamp())
         if failures is None:
-            return LoginState(recent, state.burst), ()
+            return state, ()
         rule = self.rule
         burst, edge = strike(
             state.burst, rule.quiet_s, event.timestamp, failures.ratio, rule.severity
         )
-        after = LoginState(recent, burst)
+        after = LoginState(state.recent, burst)
         if edge is None:
             return after, ()
         subject = self.subject(event) or ""

@@ -16,8 +16,8 @@ DAYS_KEPT: Final = 56
 REPORTS_KEPT: Final = 40
 
 _MOST_COUNTED: Final = 255  # payments of a day; far fewer without a report rule a break-in out
+_WORD: Final = 4
 _REPORT: Final = Struct(">II")  # day and evidence, mark: sorts by day
-_MARK_AT: Final = 4
 _CODE_BITS: Final = 16
 _LEAST_EXPLAINED: Final = 5e-4
 _MOST_LIKELY: Final = 0.9999
@@ -79,8 +79,8 @@ def note(merchant: Merchant, what: Paid | Accused | Cleared) -> Merchant:
     """Take in what happened; the same report a second time changes nothing."""
     if isinstance(what, Paid):
         return _paid(merchant, what.day, 1)
-    mark = what.mark.to_bytes(_REPORT.size - _MARK_AT, "big")
-    kept = [one for one in _reports(merchant) if one[_MARK_AT:] != mark]
+    mark = what.mark.to_bytes(_WORD, "big")
+    kept = [one for one in _reports(merchant) if one[_WORD:] != mark]
     if isinstance(what, Accused):
         code = (what.day & _CODE_MASK) << _CODE_BITS | what.code & ~REPORTED
         kept.append(_REPORT.pack(code, what.mark))
@@ -192,7 +192,7 @@ def _reports(merchant: Merchant) -> list[bytes]:
 def _codes(merchant: Merchant) -> tuple[int, ...]:
     """Return day and evidence of each report, from old to new."""
     reports = merchant.reports
-    return unpack(f">{len(reports) // _MARK_AT}I", reports)[::2]
+    return unpack(f">{len(reports) // _WORD}I", reports)[::2]
 
 
 def _with_reports(merchant: Merchant, reports: list[bytes]) -> Merchant:

@@ -3,7 +3,7 @@
 A pool is kept as one part per shard, each with one writer, and read as the sum of the parts. So it
 must not matter in which order, and in which part, something was added. A fold sees pools as they
 stood when the batch began or up to a minute before, never what its own batch has added: so nothing
-depends on where a batch was cut.
+depends on where a batch was cut, but for when a fact is told.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,6 +42,10 @@ class Pool(Protocol[PartT]):
     @property
     def version(self) -> int:
         """Part of the key too."""
+
+    @property
+    def snapshot_s(self) -> float:
+        """For how long, in time of arrival, a sum is taken as read: at most a minute."""
 
     @property
     def state_type(self) -> type[PartT]:
@@ -103,5 +107,6 @@ class PooledDetector(Protocol[StateT]):
         """Take in one event.
 
         State and additions follow from the state and the event alone; only the facts may depend on
-        the totals. An event folded a second time changes and adds nothing.
+        the totals, and with them the incident that they are about. An event folded a second time
+        changes and adds nothing.
         """

@@ -16,9 +16,6 @@ from pipeline.detection.pooled import Addition, Pool, PooledDetector, PoolKey
 from pipeline.events import Event
 from pipeline.ports import RemainingTime, StateKey, StateRow, StateStore
 
-SNAPSHOT_S: Final = 60.0
-"""For how long, in time of arrival, sums are taken as read."""
-
 _MAX_SNAPSHOTS: Final = 50_000
 
 
@@ -110,7 +107,7 @@ class Pooling:
         arrived_at: float,
         remaining_s: RemainingTime,
     ) -> None:
-        """Let the folds see the sums of these pools as they stand, or stood within a minute.
+        """Let the folds see the sums of these pools as they stand, or stood a little before.
 
         Time is that of the arrival of records, so nothing here reads a clock.
 
@@ -131,7 +128,7 @@ class Pooling:
         by_state = {self._state_key(key): key for key in stale}
         rows = [own] + [
             self._states.read_states(shard, list(by_state), remaining_s)
-            for shard in self._other_shards(shard_id, remaining_s)
+            for shard in self._other_shards(stale, shard_id, remaining_s)
         ]
         for found in rows:
             for state_key, key in by_state.items():
@@ -145,12 +142,18 @@ class Pooling:
 
     def _is_fresh(self, key: PoolKey, arrived_at: float) -> bool:
         taken = self._taken.get(key)
-        return taken is not None and abs(arrived_at - taken.at) < SNAPSHOT_S
+        limit_s = self._pools[key.pool].snapshot_s
+        return taken is not None and abs(arrived_at - taken.at) < limit_s
 
-    def _other_shards(self, shard_id: str, remaining_s: RemainingTime) -> list[str]:
-        """Return the other shards that have ever written a part, closed ones included."""
+    def _other_shards(
+        self, keys: Sequence[PoolKey], shard_id: str, remaining_s: RemainingTime
+    ) -> list[str]:
+        """Return the other shards that may have parts of these pools, closed ones included."""
+        wanted = {key.pool for key in keys}
         shards: set[str] = set()
         for _, detector in self._detectors:
+            if wanted.isdisjoint(pool.name for pool in detector.pools):
+                continue
             key = self._state_key(detector.registry)
             shards.update(self._states.shards_of(key, remaining_s))
         return sorted(shards - {shard_id})

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.detection.incidents import Incident
+from pipeline.detection.login_addresses import Failure, FailurePool
 from pipeline.detection.logins import RECENT_KEPT, LoginDetector, LoginState, address
 from pipeline.detection.rules import default_rules
 from pipeline.detection.windows import Window
@@ -172,3 +173,26 @@ def test_the_largest_state_fits_a_row_of_one_kilobyte() -> None:
 
     assert len(packed) <= 850
     assert msgspec.msgpack.decode(packed, type=LoginState) == state
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 100), st.integers(0, 60)), max_size=70),
+    st.lists(st.integers(0, 2), min_size=70, max_size=70),
+    st.randoms(use_true_random=False),
+)
+def test_the_failures_of_all_shards_make_up_what_one_shard_would_have(
+    failures: list[tuple[int, int]], shards: list[int], order: Random
+) -> None:
+    pool = FailurePool()
+    whole, parts = pool.initial(), [pool.initial() for _ in range(3)]
+    dealt = [
+        (Failure(float(at), number, 7), shard)
+        for (number, at), shard in zip(dict(failures).items(), shards, strict=False)
+    ]
+    for failure, _ in dealt:
+        whole = pool.add(whole, failure)
+    order.shuffle(dealt)
+    for failure, shard in dealt:
+        parts[shard] = pool.add(parts[shard], failure)
+
+    assert pool.total(parts) == whole

@@ -30,7 +30,7 @@ def patient() -> MetricDetector:
     return MetricDetector.under(msgspec.structs.replace(rules, static_limit=static_limit))
 
 
-def test_the_pipeline_has_six_detectors() -> None:
+def test_the_pipeline_has_five_detectors_without_pools() -> None:
     found = detectors(default_rules())
 
     assert [(detector.name, detector.version) for detector in found] == [
@@ -38,7 +38,6 @@ def test_the_pipeline_has_six_detectors() -> None:
         ("payment", 1),
         ("travel", 1),
         ("login_user", 1),
-        ("login_address", 1),
         ("page_test", 1),
     ]
 

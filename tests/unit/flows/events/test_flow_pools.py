@@ -8,13 +8,25 @@ import msgspec
 import pytest
 
 from pipeline.detection.fraud import MerchantPool, TallyPool
+from pipeline.detection.login_addresses import FailurePool
 from pipeline.errors import RetryableError
 from pipeline.records import KinesisRecord
 from tests.fakes.aws import FAULTS, CrashError, FakeAws, Fault
-from tests.unit.flows.events.batches import flow, fraud_report, seconds, transaction
+from tests.unit.flows.events.batches import (
+    ARRIVAL,
+    activity,
+    flow,
+    fraud_report,
+    seconds,
+    transaction,
+)
 
 USERS = 12
-POOLS: dict[str, Any] = {"fraud_tally#1": TallyPool(), "fraud_merchant#2": MerchantPool()}
+POOLS: dict[str, Any] = {
+    "fraud_tally#1": TallyPool(),
+    "fraud_merchant#2": MerchantPool(),
+    "login_failures#1": FailurePool(),
+}
 
 
 def story(seed: int) -> list[KinesisRecord]:
@@ -30,7 +42,8 @@ def story(seed: int) -> list[KinesisRecord]:
             )
             for copy in range(rng.choice([0, 0, 1, 2]))
         ]
-        own = [paid, *told]
+        failed = activity(0, user, activity_type="login_failed", event_id=f"f-{number}")
+        own = [paid, failed, *told]
         rng.shuffle(own)
         records += own
     return [one._replace(sequence_number=place + 10) for place, one in enumerate(records)]
@@ -102,6 +115,31 @@ def test_cuts_shards_repetitions_and_deaths_leave_the_same_pools_and_cards(
     assert pools(aws) == pools(expected)
     assert cards(aws) == cards(expected)
     assert pools(aws)["fraud_tally#1#all"].payments == 60
+    (failures,) = [pool for key, pool in pools(aws).items() if key.startswith("login_failures#")]
+    assert len(failures.marks) == 29
+
+
+def test_failed_sign_ins_from_one_address_count_over_all_shards() -> None:
+    aws = FakeAws()
+    environments = [flow(aws) for _ in range(3)]
+    rounds = [
+        [
+            activity(number, f"u-{number % 7}", activity_type="login_failed")._replace(
+                shard_id=f"shard-{shard}", arrived_at=ARRIVAL + late
+            )
+            for number in range(1000 + late + shard * 2, 1002 + late + shard * 2)
+        ]
+        for late in (0, 20, 40, 60)
+        for shard in range(3)
+    ]
+
+    found = []
+    for batch in rounds:
+        environments[int(batch[0].shard_id[-1])].process(batch, seconds)
+        found.append([fact["rule_id"]["S"] for fact in aws.tables["anomalies"].values()])
+
+    assert found[-3:] == [[], ["failed_login_address"], ["failed_login_address"] * 2]
+    assert len({dedup_key for dedup_key, _ in aws.tables["anomalies"]}) == 1
 
 
 def test_another_shards_part_is_read_once_a_minute() -> None:
