@@ -166,3 +166,37 @@ def test_another_shards_part_is_read_once_a_minute() -> None:
         reads.append(Counter(aws.calls)["Query"])
 
     assert reads == [1, 1, 2]
+
+
+def learned() -> FakeAws:
+    """Return an account where another shard has learned that payments at this shop are frauds."""
+    records = [transaction(number, f"v-{number}", merchant="bad") for number in range(60)]
+    records += [
+        fraud_report(60 + number, f"v-{number}", merchant="bad", transaction_id=f"t-{number}")
+        for number in range(60)
+    ]
+    aws = FakeAws()
+    flow(aws).process([one._replace(shard_id="shard-1") for one in records], seconds)
+    return aws
+
+
+@pytest.mark.parametrize("size", [2, 7, 13])
+def test_scores_follow_from_the_snapshot_whatever_the_cuts_and_repetitions(size: int) -> None:
+    records = [
+        transaction(number, f"u-{number % 9}", merchant="bad", amount=f"{number % 50}.50")
+        for number in range(1000, 1040)
+    ]
+    at_once, cut = learned(), learned()
+    before = len(cut.tables["anomalies"])
+
+    flow(at_once).process(records, seconds)
+    environment = flow(cut)
+    for start in range(0, len(records), size):
+        for _ in range(2):
+            environment.process(records[start : start + size], seconds)
+
+    found = list(cut.tables["anomalies"].values())[before:]
+    assert "transaction_fraud_score" in {fact["rule_id"]["S"] for fact in found}
+    assert cut.tables["anomalies"] == at_once.tables["anomalies"]
+    assert cards(cut) == cards(at_once)
+    assert pools(cut) == pools(at_once)
