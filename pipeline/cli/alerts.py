@@ -22,10 +22,10 @@ from pipeline.cli.alert_rows import (
 )
 from pipeline.cli.console import make_console
 from pipeline.cli.moments import MomentType, short_text, utc_now
+from pipeline.cli.rule_files import followed_by
 from pipeline.cli.stack import EXIT_NOTHING, Stack, reading, stack_option
 from pipeline.cli.tables import Column, print_json, print_table, remark, table
 from pipeline.detection.anomaly import Anomaly, Severity
-from pipeline.detection.rules import default_rules
 from pipeline.flows.alerts.alert import TOPICS, Alert, Delivery, Hand
 from pipeline.flows.alerts.composing import Deployment
 from pipeline.flows.alerts.notification import subject
@@ -163,7 +163,7 @@ def _read(stack: Stack, alert_id: str, stack_name: str) -> _Shown:
     known = causes(alert, facts)
     now = utc_now()
     told = newest_notification(
-        alert, known, default_rules().texts(), _deployment(stack, stack_name), now
+        alert, known, followed_by(stack).texts(), _deployment(stack, stack_name), now
     )
     return _Shown(line, alert, facts, known, told, page_text(told.notification, now))
 

@@ -49,6 +49,12 @@ def in_force(stack_name: str | None) -> Chosen:
         return of_stack(stack)
 
 
+def followed_by(stack: Stack) -> Rules:
+    """Return the rules that a stack follows, the packaged ones if its parameter cannot be read."""
+    name = stack.output("RulesParameterName")
+    return ParameterRules(stack.client("ssm"), name, SystemClock()).current()
+
+
 def of_stack(stack: Stack) -> Chosen:
     """Return the rules that a new environment of a stack would follow; say so if they are old."""
     name = stack.output("RulesParameterName")

@@ -148,6 +148,17 @@ def test_personal_data_is_masked_in_lists_and_pages(stack: Deployed) -> None:
     assert "203.0" not in shown
 
 
+def test_the_page_of_an_alert_has_the_texts_of_the_stacks_own_rules(stack: Deployed) -> None:
+    stack.page([CPU])
+    stack.override(
+        '[[static_limit.limits]]\nmetric = "cpu_usage"\nimpact = "The night batch is late."'
+    )
+
+    result = _run("show", _alert_id("web-7"))
+
+    assert "The night batch is late." in result.stdout
+
+
 def test_an_alert_is_shown_as_its_page_deliveries_and_facts(stack: Deployed) -> None:
     stack.page([CPU, CPU_CLEARED])
 
