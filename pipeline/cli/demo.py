@@ -18,9 +18,10 @@ from pipeline.cli.costs import Standing, Work, idle_costs, list_prices, put_unit
 from pipeline.cli.demo_progress import DemoProgress
 from pipeline.cli.faults import faults_option
 from pipeline.cli.findings import first_copies, judge, message, read_alerts
+from pipeline.cli.held_back import read_windows
 from pipeline.cli.host import HostSampler
 from pipeline.cli.inbox import Inbox
-from pipeline.cli.latency import PutLog, latencies_s
+from pipeline.cli.latency import PutLog, alerting_s, latencies_s
 from pipeline.cli.ledger import draw_up, read_stored
 from pipeline.cli.local import open_local_run, plain_words, print_unhandled, template_option
 from pipeline.cli.moderation import moderation_option
@@ -158,6 +159,7 @@ def play(
     ledgers = product.read_back(run, list(stored.quarantine), things_go_wrong=plan is not None)
     incidents = (*sources.traffic.incidents, *product.incidents(run))
     alerts = tuple(read_alerts(dynamodb, names["AlertsTable"]))
+    windows = tuple(read_windows(dynamodb, names["AlertsTable"]))
     user_records = sum(len(receipt.put.user_records) for receipt in log.receipts)
     sizes_bytes = (len(r.put.data) + len(r.put.partition_key.encode()) for r in log.receipts)
     work = [
@@ -173,13 +175,16 @@ def play(
         analytics=draw_up_analytics(
             read_queries(dynamodb, names["AnalyticsJobsTable"]), ledger, excused=plan is not None
         ),
-        findings=judge(incidents, alerts, messages, pages, copies_allowed=plan is not None),
+        findings=judge(
+            incidents, alerts, messages, pages, windows, copies_allowed=plan is not None
+        ),
         pages=pages,
         messages=notifications,
         stream_records=len(log.receipts),
         user_records=user_records,
         timings=timings,
         latencies_s=latencies_s(log, first_copies(notifications)),
+        alerting_s=alerting_s(first_copies(notifications)),
         effort=_effort(run, usage),
         costs=tuple(
             traffic_costs(prices, usage, work, put_units(sizes_bytes), user_records)

@@ -2,11 +2,13 @@
 
 import json
 import re
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from pipeline.cli.held_back import HeldWindow, is_accounted_for
 from pipeline.cli.inbox import Notification
 from pipeline.cli.incidents import PlantedIncident
 
@@ -14,12 +16,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = TypeVar("Item")
-
-_DIGEST: Final = "storm_digest"
-"""Reason of a message that stands for all that the page budget has held back."""
-
-_GROUP: Final = "group"
-"""Reason of a message that tells who has joined the group of its alert."""
 
 
 class StoredAlert(NamedTuple):
@@ -33,7 +29,10 @@ class StoredAlert(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What the findings need of a machine record on AlertsTopic."""
+    """What the findings need of a machine record on AlertsTopic.
+
+    `stands_for` counts the messages that were held back and that it tells of.
+    """
 
     notification_id: str
     alert_id: str
@@ -41,14 +40,15 @@ class Message(NamedTuple):
     reason: str
     severity: str
     title: str
+    stands_for: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What became of a planted incident; `problem` is empty when it has exactly one alert.
 
-    `is_held_back` tells that it had no page of its own: a digest told of it, as the page budget was
-    spent, or the update of its group.
+    `is_held_back` tells that it had no page of its own: the page budget was spent or another of its
+    group spoke, and the ledger of what is held back names it and was told, or is to be.
     """
 
     incident: PlantedIncident
@@ -102,6 +102,7 @@ def message(notification: Notification) -> Message:
         record["notification_reason"],
         record["severity"],
         record["title"],
+        _stands_for(record),
     )
 
 
@@ -115,6 +116,7 @@ def judge(
     alerts: Sequence[StoredAlert],
     messages: Sequence[Message],
     pages: Sequence[Notification],
+    windows: Sequence[HeldWindow] = (),
     *,
     copies_allowed: bool = False,
 ) -> Findings:
@@ -125,6 +127,7 @@ def judge(
         alerts: All rows of AlertsTable.
         messages: What arrived from AlertsTopic.
         pages: What arrived from OnCallTopic.
+        windows: What was held back.
         copies_allowed: Whether a message or page may have arrived once more under the same id, as
             it does when a crash or a lost reply falls between its publication and the mark for it.
     """
@@ -133,7 +136,7 @@ def judge(
     copies = len(messages) - len(told) + len(pages) - len(paged)
     if copies_allowed:
         messages, pages = told, paged
-    planted = tuple(_find(incident, alerts, messages, pages) for incident in incidents)
+    planted = tuple(_find(incident, alerts, messages, pages, windows) for incident in incidents)
     own = {incident.dedup_key for incident in incidents}
     others = {item.alert_id: item for item in reversed(messages) if item.dedup_key not in own}
     return Findings(planted, tuple(reversed(others.values())), copies)
@@ -144,17 +147,19 @@ def _find(
     alerts: Sequence[StoredAlert],
     messages: Sequence[Message],
     pages: Sequence[Notification],
+    windows: Sequence[HeldWindow],
 ) -> Finding:
     rows = [alert for alert in alerts if alert.dedup_key == incident.dedup_key]
     told = [item for item in messages if item.dedup_key == incident.dedup_key]
     openings = [item for item in told if item.reason == "first"]
     paged = [page for page in pages if page.attributes.get("dedup_key") == incident.dedup_key]
     firing = [page for page in paged if page.attributes.get("status") == "firing"]
+    told_by = Counter((item.reason, item.stands_for) for item in messages if item.stands_for)
     if (
         len(rows) == 1
         and rows[0].held_back
         and not openings
-        and _told_with_others(incident, messages)
+        and is_accounted_for(incident, windows, told_by)
     ):
         problem = _misplaced(incident, rows[0])
         return Finding(incident, rows[0].alert_id, rows[0].severity, problem, is_held_back=True)
@@ -173,15 +178,6 @@ def _find(
     return Finding(incident, openings[0].alert_id if openings else "", severity, problem)
 
 
-def _told_with_others(incident: PlantedIncident, messages: Sequence[Message]) -> bool:
-    """Whether there was a digest, or an update that tells who has joined a group of this rule."""
-    return any(
-        item.reason == _DIGEST
-        or (item.reason == _GROUP and item.dedup_key.startswith(f"{incident.rule_id}#"))
-        for item in messages
-    )
-
-
 def _first_of_each(items: Sequence[Item], identity: Callable[[Item], Hashable]) -> list[Item]:
     firsts: dict[Hashable, Item] = {}
     for item in items:
@@ -192,6 +188,12 @@ def _first_of_each(items: Sequence[Item], identity: Callable[[Item], Hashable]) 
 def _identity(page: Notification) -> tuple[str, str, str]:
     """Return what all copies of a page share; of updates there may be several, told by subject."""
     return _alert_id(page), page.attributes.get("status", ""), page.subject
+
+
+def _stands_for(record: Mapping[str, Any]) -> int:
+    if record["notification_reason"] == "group":
+        return int(record["group_count"]) - 1
+    return int(record["suppressed_count"]) if record.get("digest") else 0
 
 
 def _alert_id(page: Notification) -> str:

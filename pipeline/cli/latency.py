@@ -46,6 +46,16 @@ def latencies_s(log: PutLog, notifications: Sequence[Notification]) -> tuple[flo
     return tuple(latencies)
 
 
+def alerting_s(notifications: Sequence[Notification]) -> tuple[float, ...]:
+    """Return the seconds from when the alert flow heard of an alert to its first page."""
+    records = [(json.loads(one.body), one.published_at) for one in notifications]
+    return tuple(
+        (published_at - datetime.fromisoformat(record["detected_at"])).total_seconds()
+        for record, published_at in records
+        if record["notification_reason"] == "first"
+    )
+
+
 def _event_ids(receipt: Receipt) -> Iterator[str]:
     record_id = f"{receipt.shard_id}:{receipt.sequence_number}"
     for number, user_record in enumerate(receipt.put.user_records):

@@ -42,8 +42,9 @@ class DemoResult:
 
     `stream_records` counts Kinesis records, `user_records` what they carried; `pages` and
     `messages` arrived from OnCallTopic and AlertsTopic. `latencies_s` are the seconds from the put
-    of the event that opened an alert to its first page, one per alert. `costs` are those of a
-    million such events, `idle_costs` those of a month without any, both on AWS. `faults` are those
+    of the event that opened an alert to its first page, one per alert, `alerting_s` those of them
+    that the alert flow took. `costs` are those of a million such events, `idle_costs` those of a
+    month without any, both on AWS. `faults` are those
     that were injected, None if none were to be. `product` has the ledgers of the other sources,
     `analytics` the queries over the lake.
     """
@@ -62,6 +63,7 @@ class DemoResult:
     idle_costs: tuple[Cost, ...]
     faults: tuple[FaultCount, ...] | None = None
     analytics: AnalyticsResult = field(default_factory=AnalyticsResult)
+    alerting_s: tuple[float, ...] = ()
 
     @property
     def records_per_s(self) -> float:

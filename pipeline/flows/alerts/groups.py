@@ -46,7 +46,8 @@ class GroupUpdates:
         if _has(stored.alert, told.notification_id):
             return stored  # told by a sweep that went down before it could note it
         is_free = is_end and stored.alert.is_paged
-        if not is_free and not self._teller.afford(stored.alert):
+        others = f" and {told.member_count - 1:,} more of its group"
+        if not is_free and not self._teller.afford(stored.alert, others):
             return None
         alert = self._teller.record(stored.alert, stored.alert.fact, told)
         if not self._rows.write(alert, stored.version):

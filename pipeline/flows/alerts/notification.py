@@ -154,7 +154,7 @@ def subject(notification: Notification) -> str:
     control characters and begins with a letter, a number or a punctuation mark.
     """
     environment = cut(_ascii_line(notification.environment), _MAX_ENVIRONMENT_CHARS, "...")
-    tail = f" ({environment})" if environment else ""
+    tail = _group_tail(notification) + (f" ({environment})" if environment else "")
     head = _subject_head(notification)
     room = MAX_SUBJECT_CHARS - len(head) - len(tail)
     return head + cut(_ascii_line(notification.title) or "?", room, "...") + tail
@@ -188,6 +188,16 @@ def _subject_head(notification: Notification) -> str:
         return f"[RESOLVED][{severity}] "
     count = notification.count
     return f"[FIRING:{count if count <= _MAX_COUNT else f'{_MAX_COUNT}+'}][{severity}] "
+
+
+def _group_tail(notification: Notification) -> str:
+    """Return how many others a group's update is about, so that it differs from the first page."""
+    others = min(notification.group_count - 1, _MAX_COUNT)
+    if notification.notification_reason != "group" or not others:
+        return ""
+    if not notification.group_over:
+        return f" and {others} more"
+    return f": {others} {'other' if others == 1 else 'others'} over"
 
 
 def _ascii_line(text: str) -> str:

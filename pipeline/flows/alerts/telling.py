@@ -163,14 +163,19 @@ class Teller:
         record = compose(fact, told, rule.about(fact) if rule else None, self._where)
         return heard(self._outbox.add(alert, record), told.notified_at)
 
-    def afford(self, alert: Alert) -> bool:
-        """Take a notification from the page budget; what it cannot afford is counted there."""
+    def afford(self, alert: Alert, others: str = "") -> bool:
+        """Take a notification from the page budget; what it cannot afford is counted there.
+
+        Args:
+            alert: What it is about.
+            others: Whom else it speaks for, to stand in the digest.
+        """
         budget = self._alerting.budget
         account = CRITICAL_BUDGET if alert.severity == "critical" else BUDGET
         window = self._window(account, budget.window_s)
         if self._ledger.spend(window, _key(alert)).used <= budget.notifications:
             return True
-        self._hold(window, alert)
+        self._hold(window, alert, others)
         return False
 
     def _weigh(self, alert: Alert, reason: NotificationReason, fact: Anomaly) -> Verdict:
@@ -227,8 +232,8 @@ class Teller:
         self._hold(window, alert)
         return HeldBack(alert.led_by)
 
-    def _hold(self, window: Window, alert: Alert) -> None:
-        held = Held(alert.fact.rule_id, alert.fact.subject, alert.severity)
+    def _hold(self, window: Window, alert: Alert, others: str = "") -> None:
+        held = Held(alert.fact.rule_id, alert.fact.subject + others, alert.severity)
         self._ledger.hold(window, held, self._clock.now())
 
     def _window(self, account: str, span_s: float) -> Window:

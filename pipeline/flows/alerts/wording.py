@@ -71,7 +71,7 @@ def runbook_address(heading: str, where: Deployment) -> str:
 
 
 def _joined(occasion: Occasion) -> str:
-    what = "over now, without a message of their own:" if occasion.are_over else "joined by"
+    what = "over by now:" if occasion.are_over else "joined by"
     names = occasion.members[:_MAX_NAMES]
     joined = max(occasion.member_count - 1, len(occasion.members))
     if not names:

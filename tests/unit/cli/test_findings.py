@@ -2,6 +2,7 @@ import json
 from datetime import UTC, datetime
 
 from pipeline.cli.findings import Message, StoredAlert, first_copies, judge, message
+from pipeline.cli.held_back import HeldWindow
 from pipeline.cli.inbox import Notification
 from pipeline.cli.incidents import PlantedIncident
 
@@ -147,12 +148,31 @@ def test_a_message_is_read_from_the_machine_record() -> None:
     assert message(Notification("subject", json.dumps(record), {}, AT)) == FIRST
 
 
-def test_an_alert_that_the_page_budget_held_back_is_told_by_a_digest() -> None:
-    held = ALERT._replace(alert_id="a-1", severity="high", held_back=2)
-    digest = Message("n-9", "s-1", "storm_digest#notifications", "storm_digest", "high", "2 held")
+def test_a_digest_is_read_with_what_it_stands_for() -> None:
+    record = {
+        "id": "n-9",
+        "alert_id": "s-1",
+        "dedup_key": "storm_digest#notifications",
+        "notification_reason": "storm_digest",
+        "severity": "high",
+        "title": "2 held",
+        "suppressed_count": 2,
+        "digest": {"budget": 20},
+    }
 
-    (told,) = judge([INCIDENT], [held], [digest], []).planted
-    (silent,) = judge([INCIDENT], [held], [], []).planted
+    assert message(Notification("subject", json.dumps(record), {}, AT)).stands_for == 2
+
+
+def test_an_alert_that_the_page_budget_held_back_is_told_by_a_digest_of_its_window() -> None:
+    held = ALERT._replace(alert_id="a-1", severity="high", held_back=2)
+    digest = Message("n-9", "s-1", "storm_digest#notifications", "storm_digest", "high", "2", 2)
+    subjects = frozenset({"web-7/cpu_usage", "web-8/cpu_usage"})
+    window = HeldWindow("budget", 2, 2, False, frozenset({"static_limit"}), subjects)  # noqa: FBT003
+
+    (told,) = judge([INCIDENT], [held], [digest], [], [window]).planted
+    (silent,) = judge([INCIDENT], [held], [], [], [window]).planted
+    (unnamed,) = judge([INCIDENT], [held], [digest], [], []).planted
 
     assert (told.problem, told.is_held_back, told.alert_id) == ("", True, "a-1")
     assert silent.problem == "no first message on AlertsTopic"
+    assert unnamed.problem == "no first message on AlertsTopic"

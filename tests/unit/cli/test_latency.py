@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from pipeline.cli.inbox import Notification
-from pipeline.cli.latency import PutLog, latencies_s
+from pipeline.cli.latency import PutLog, alerting_s, latencies_s
 from pipeline.cli.producer import Producer
 from pipeline.cli.puts import UserPut, aggregated, plain
 
@@ -60,3 +60,11 @@ def test_an_event_in_an_aggregate_is_known_by_its_part() -> None:
 
 def test_updates_and_alerts_of_other_events_are_left_out() -> None:
     assert latencies_s(put_log(), [page("e-1", 9.0, "resolved"), page("elsewhere", 9.0)]) == ()
+
+
+def test_the_alert_flow_s_part_runs_from_when_it_heard_of_the_alert() -> None:
+    body = {"detected_at": "2026-11-21T09:30:02.000Z", "notification_reason": "first"}
+    first = Notification("subject", json.dumps(body), {}, START + timedelta(seconds=2.75))
+    end = first._replace(body=json.dumps(body | {"notification_reason": "resolved"}))
+
+    assert alerting_s([first, end]) == (0.75,)

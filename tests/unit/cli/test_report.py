@@ -44,6 +44,7 @@ def _printed(problem: str = "", faults: tuple[FaultCount, ...] | None = None) ->
         user_records=34,
         timings=Timings(deploy_s=4.0, put_s=1.0, drain_s=2.4, erase_s=3.5),
         latencies_s=(0.5, 4.0, 1.5),
+        alerting_s=(0.1, 0.4, 0.2),
         effort=Effort(batches=2, requests=50, write_units=1000),
         costs=(Cost("DynamoDB", "1,000,000 write units", 0.625), Cost("S3", "2,000 puts", 0.01)),
         idle_costs=(Cost("KMS", "1 keys", 1.0),),
@@ -95,7 +96,8 @@ def test_latency_effort_and_costs_are_told() -> None:
     text = _printed()
     lines = [line.split() for line in text.splitlines()]
 
-    assert "to its page 1.5 s (p50), 4.0 s (p99), everything put at once." in text
+    assert "to its page 1.5 s (p50), 4.0 s (p99), everything put at once" in text
+    assert "the alert flow took 0.2 s (p50), 0.4 s (p99) of it" in text
     assert "2 batches with 25.0 AWS calls and 500 DynamoDB write units each." in text
     assert ["DynamoDB", "1,000,000", "write", "units", "0.625"] in lines
     assert ["all", "0.635"] in lines

@@ -66,6 +66,23 @@ def test_a_more_severe_member_is_paged_at_once(world: World) -> None:
     assert world.told == [("first", "high"), ("first", "critical")]
 
 
+def test_a_group_s_update_without_room_stands_in_the_digest_with_its_members(
+    world: World,
+) -> None:
+    world.take(*(payment_fact(number) for number in range(20)), host(1), host(2), host(3))
+
+    world.wait(60)
+    world.wait(60)
+
+    (digest, *_) = [page for page in world.pages if page["digest"]]
+    assert [share["name"] for share in digest["digest"]["subjects"]] == ["web-1/cpu_usage"]
+    budget = next(one for (account, _), one in world.ledger.accounts.items() if account == "budget")
+    assert set(budget.subjects) == {
+        "web-1/cpu_usage",
+        "web-1/cpu_usage and 2 more of its group",
+    }
+
+
 def test_the_end_of_members_is_told_where_they_were_told(world: World) -> None:
     world.take(*(host(number) for number in range(1, 6)))
     world.wait(60)
@@ -81,9 +98,7 @@ def test_the_end_of_members_is_told_where_they_were_told(world: World) -> None:
         True,
     )
     assert end["group_members"] == ["web-2/cpu_usage", "web-3/cpu_usage"]
-    assert end["annotations"]["change"] == (
-        "over now, without a message of their own: web-2/cpu_usage, web-3/cpu_usage"
-    )
+    assert end["annotations"]["change"] == ("over by now: web-2/cpu_usage, web-3/cpu_usage")
 
 
 def test_the_end_of_members_does_not_open_an_alert_again_that_is_over(world: World) -> None:

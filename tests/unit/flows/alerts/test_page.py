@@ -55,6 +55,16 @@ MESSAGES = {
             member_count=5,
         ),
     ),
+    "group_over": notification(
+        CPU,
+        occasion=replace(
+            ONGOING,
+            reason="group",
+            members=("web-8/cpu_usage", "web-9/cpu_usage"),
+            member_count=3,
+            are_over=True,
+        ),
+    ),
     "acknowledged": notification(
         CPU,
         occasion=replace(ONGOING, reason="acknowledged", actor="jane", note="rolling back 4.2"),
