@@ -101,6 +101,15 @@ def all_statements() -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
+def own(value: Any) -> Any:  # noqa: ANN401  a part of a template
+    """Return what a value is when the stack makes its event stream itself."""
+    match value:
+        case {"Fn::If": ["MakesStream", made, _]} | {"Fn::If": ["HasStreamKey", _, made]}:
+            return made
+        case _:
+            return value
+
+
 def place(arn: object) -> tuple[str, str]:
     """Return what an ARN expression names: logical id, and the path within it.
 
@@ -109,7 +118,7 @@ def place(arn: object) -> tuple[str, str]:
     Raises:
         LookupError: The expression has a form that no statement of the template needs so far.
     """
-    match arn:
+    match own(arn):
         case "*":
             return "*", ""
         case {"Ref": str(logical_id)}:

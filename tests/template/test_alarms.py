@@ -216,5 +216,6 @@ def _is_under(name: str, heading: str) -> bool:
 
 def _watched(value: dict[str, Any]) -> str:
     """Return the logical id that a dimension's value names."""
+    value = model.own(value)
     name: str = value["Ref"] if "Ref" in value else value["Fn::GetAtt"][0]
     return name

@@ -101,7 +101,13 @@ def test_the_event_stream_is_delivered_as_the_design_says() -> None:
     mapping = model.resources("AWS::Lambda::EventSourceMapping")["KinesisEventsFunctionRecords"]
 
     assert mapping == {
-        "EventSourceArn": {"Fn::GetAtt": ["EventStream", "Arn"]},
+        "EventSourceArn": {
+            "Fn::If": [
+                "MakesStream",
+                {"Fn::GetAtt": ["EventStream", "Arn"]},
+                {"Ref": "ExistingStreamArn"},
+            ]
+        },
         "FunctionName": {"Ref": "KinesisEventsFunctionAliaslive"},
         "StartingPosition": "TRIM_HORIZON",
         "BatchSize": 500,
@@ -285,7 +291,7 @@ Place = tuple[str, str]
 def origins() -> dict[str, Place]:
     """Return what triggers each function."""
     polled = {
-        model.behind(mapping["FunctionName"]): (mapping["EventSourceArn"]["Fn::GetAtt"][0], "")
+        model.behind(mapping["FunctionName"]): (model.place(mapping["EventSourceArn"])[0], "")
         for mapping in model.resources("AWS::Lambda::EventSourceMapping").values()
     }
     reported = {

@@ -158,7 +158,8 @@ def recorded(consumer: str) -> set[Grant]:
 def _named(setting: dict[str, str]) -> str:
     if setting == {"Fn::Sub": model.RULES_PARAMETER}:
         return model.RULES_PARAMETER
-    return setting["Ref"]
+    name: str = model.own(setting)["Ref"]
+    return name
 
 
 @pytest.mark.parametrize("consumer", sorted(ROLES))
