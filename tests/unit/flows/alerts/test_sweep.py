@@ -10,8 +10,8 @@ from pipeline.errors import InvalidRecordError, RetryableError
 from pipeline.flows.alerts.hands import Hand, acknowledge, resolve_by_hand
 from pipeline.flows.alerts.outbox import LEASE
 from pipeline.ports import Topic
-from tests.fakes.alert_world import World, payment_fact, record
-from tests.fakes.alerts import FAULTS, NOON, CrashError, FakePager, Fault, cpu_fact
+from tests.fakes.alert_world import World, payment_fact
+from tests.fakes.alerts import NOON, FakePager, cpu_fact
 
 CPU = cpu_fact()
 CLEARED = cpu_fact(edge="cleared", event_id="e-3", occurred_at=NOON, count=9, observed=41.0)
@@ -264,64 +264,3 @@ def test_a_clock_that_jumps_back_tells_nothing_twice(world: World) -> None:
     world.wait(2 * HOUR)
 
     assert world.reasons == ["first", "repeat"]
-
-
-def story(world: World) -> None:
-    """Deliver a storm, members of a group and an end, as the stream does; then sweep on."""
-    facts = [host(1), host(2), host(3), *(payment_fact(number) for number in range(22)), CLEARED]
-    records = [record(fact, str(number)) for number, fact in enumerate(facts)]
-    taken = swept = 0
-    while swept < 40:
-        try:
-            if taken < len(records):
-                report = world.worker().take_batch(records[taken:])
-                taken += report.taken
-            else:
-                world.sweep()
-                swept += 1
-        except (CrashError, RetryableError):
-            pass
-        world.clock.advance(LEASE.total_seconds() + 1 if taken == len(records) else 0.5)
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize(
-    ("name", "nth"),
-    [
-        *(("write", nth) for nth in (1, 2, 3, 4, 5, 20, 70, 75)),
-        *(("publish alerts", nth) for nth in (1, 2, 21, 22, 23)),
-        *(("publish oncall", nth) for nth in (1, 2, 21, 22, 23)),
-        *(("spend", nth) for nth in (1, 2, 20, 24)),
-        *(("hold", nth) for nth in (1, 2, 3)),
-        *(("tell", nth) for nth in (1, 2)),
-        *(("read", nth) for nth in (1, 2)),
-        ("due", 1),
-        ("due windows", 1),
-    ],
-)
-def test_a_fault_anywhere_in_a_storm_loses_no_alert_and_doubles_none_without_cause(
-    world: World, name: str, nth: int, fault: Fault
-) -> None:
-    calls = world.faults.calls
-    struck: list[int] = []
-
-    def strike(number: int, call: str) -> Fault | None:
-        if call == name and calls.count(name) == nth and not struck:
-            struck.append(number)
-            return fault
-        return None
-
-    world.faults.strike = strike
-    story(world)
-
-    copies = Counter((sent.topic, json.loads(sent.body)["id"]) for sent in world.on("alerts"))
-    doubled = [count for count in copies.values() if count > 1]
-    assert struck
-    assert sum(count - 1 for count in doubled) <= 1
-    assert not doubled or name in {"publish alerts", "publish oncall", "write"}
-    paged = {page["dedup_key"] for page in world.pages}
-    counted = sum(account.told for account in world.ledger.accounts.values())
-    held = sum(account.held for account in world.ledger.accounts.values())
-    assert held == counted  # all that was held back has been told of
-    singles = [key for key in paged if key.startswith(("static_limit", "transaction_amount"))]
-    assert len(singles) + held >= 25
