@@ -29,8 +29,8 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `dedup_key` names rule and subject, never a value or a time. `opened_at` is the event time of
     the opening edge and stays the same on the edges that follow; `occurred_at` is the event time of
     this edge; `event_id` is the event that caused it. `replay` marks a fact that was found when old
-    events were played again from the lake; its identity is the same. `archived_at` is the hour under
-    which the lake has the event; None for a fact of no event on the stream.
+    events were played again from the lake; its identity is the same. `archived_at` is the hour
+    under which the lake has the event; None for a fact of no event on the stream.
     """
 
     rule_id: str

@@ -104,6 +104,20 @@ def test_a_sweep_with_nothing_due_reads_two_indexes_and_writes_nothing(world: Wo
     assert world.faults.calls == ["due windows", "due"]
 
 
+def test_a_hundred_thousand_breaches_of_one_subject_cost_six_messages(world: World) -> None:
+    counts = (10, 100, 1_000, 10_000, 100_000)  # the facts that detection makes of them
+    later = [cpu_fact(edge="escalated", event_id=f"e-{count}", count=count) for count in counts]
+
+    world.take(cpu_fact(count=1), *later)
+    calls = Counter(world.faults.calls)
+    world.wait(60)
+
+    assert world.reasons == ["first", *["count"] * 5]
+    assert [page["count"] for page in world.pages] == [1, *counts]
+    assert len(world.pager.sent) == 12
+    assert calls["write"] == 6 * 3  # what has changed, and a mark for each topic
+
+
 def test_ten_thousand_subjects_at_once_cost_a_bounded_number_of_messages(world: World) -> None:
     facts = [payment_fact(number) for number in range(10_000)]
     worker = world.worker()
