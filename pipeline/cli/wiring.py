@@ -215,8 +215,13 @@ def _listed(value: Any) -> list[Any]:  # noqa: ANN401  IAM takes one or a list o
 
 
 def _logical_id(reference: object) -> str:
-    """Return the resource that a `Ref`, `GetAtt` or the beginning of a `Sub` names, or nothing."""
+    """Return the resource that a `Ref`, `GetAtt` or the beginning of a `Sub` names, or nothing.
+
+    Of an `If` it is the first case that names one: what the stack makes unless it is given another.
+    """
     match reference:
+        case {"Fn::If": [_, *cases]}:
+            return next(filter(None, map(_logical_id, cases)), "")
         case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
             return name
         case {"Fn::Sub": str(text)} if found := _REFERENCE.match(text):
