@@ -140,6 +140,5 @@ def test_incidents_of_one_title_stand_in_one_row_with_what_became_of_them() -> N
 
     (row,) = [line for line in console.export_text().splitlines() if "full disks" in line]
     assert " ".join(row.split()) == (
-        "full disks static_limit#rack-1/disk_usage and 2 more high 01234567 "
-        "1 once, 2 with others"
+        "full disks static_limit#rack-1/disk_usage and 2 more high 01234567 1 once, 2 with others"
     )
