@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.cli.puts import contract_key, json_bytes
 from pipeline.cli.simulation import Simulation
-from pipeline.detection.detector import detectors
+from pipeline.detection.detector import detectors, pooled_detectors
 from pipeline.detection.rules import HealthRule, default_rules
 from pipeline.events import check_timestamps, decode, partition_key
 
@@ -135,6 +135,7 @@ def _opened(simulation: Simulation) -> list[tuple[str, datetime]]:
     states: dict[tuple[str, str], Any] = {}
     opened = []
     watching = detectors(default_rules())
+    pooled = pooled_detectors(default_rules())
     for made in simulation.events():
         event = decode(json_bytes(made.fields))
         for detector in watching:
@@ -145,4 +146,19 @@ def _opened(simulation: Simulation) -> list[tuple[str, datetime]]:
             state = states.get(key, detector.initial())
             states[key], facts = detector.fold(state, event, made.fields["event_id"])
             opened += [(fact.dedup_key, fact.opened_at) for fact in facts if fact.edge == "opened"]
+        for each in pooled:  # the only shard has seen whatever the pools would hold
+            subject = each.subject(event)
+            if subject is None:
+                continue
+            key = (each.name, subject)
+            empty = {pool.name: pool.initial() for pool in each.pools}
+            totals = {place: empty[place.pool] for place in each.pooled(event)}
+            state = states.get(key, each.initial())
+            outcome = each.fold(state, event, made.fields["event_id"], totals)
+            states[key] = outcome.state
+            opened += [
+                (fact.dedup_key, fact.opened_at)
+                for fact in outcome.anomalies
+                if fact.edge == "opened"
+            ]
     return opened
