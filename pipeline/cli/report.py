@@ -164,13 +164,14 @@ def _measured(result: DemoResult) -> Text:
 
 def _latency(latencies_s: Sequence[float], alerting_s: Sequence[float]) -> str:
     """Return how long pages took, and how much of that was not waiting behind other events."""
-    if not latencies_s or not alerting_s:
+    if not latencies_s:
         return ""
-    whole, alerting = _percentiles(latencies_s), _percentiles(alerting_s)
-    return (
-        f"; from the put of an alert's event to its page {whole}, everything put at once: "
-        f"the alert flow took {alerting} of it, the rest is waiting behind the other events"
+    whole = f"; from the put of an alert's event to its page {_percentiles(latencies_s)}"
+    share = (
+        f": the alert flow took {_percentiles(alerting_s)} of it, "
+        "the rest is waiting behind the other events"
     )
+    return f"{whole}, everything put at once{share if alerting_s else ''}"
 
 
 def _percentiles(seconds: Sequence[float]) -> str:

@@ -43,10 +43,10 @@ class DemoResult:
     `stream_records` counts Kinesis records, `user_records` what they carried; `pages` and
     `messages` arrived from OnCallTopic and AlertsTopic. `latencies_s` are the seconds from the put
     of the event that opened an alert to its first page, one per alert, `alerting_s` those of them
-    that the alert flow took. `costs` are those of a million such events, `idle_costs` those of a
-    month without any, both on AWS. `faults` are those
-    that were injected, None if none were to be. `product` has the ledgers of the other sources,
-    `analytics` the queries over the lake.
+    that the alert flow took, empty when clocks were skewed. `costs` are those of a million such
+    events, `idle_costs` those of a month without any, both on AWS. `faults` are those that were
+    injected, None if none were to be. `product` has the ledgers of the other sources, `analytics`
+    the queries over the lake.
     """
 
     ledger: tuple[LedgerLine, ...]
