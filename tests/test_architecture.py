@@ -5,7 +5,7 @@ import tomllib
 from collections import defaultdict
 from pathlib import Path
 
-from pipeline.cli.wiring import KINDS, read_wiring
+from pipeline.cli.demo.wiring import KINDS, read_wiring
 from pipeline.local.translate import load_template
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.records import lambda_event
 from pipeline.adapters.kinesis_records import kinesis_record
-from pipeline.cli.costs import Work, list_prices, traffic_costs
+from pipeline.cli.demo.costs import Work, list_prices, traffic_costs
 from pipeline.events import UserActivity
 from pipeline.local.server.usage import Usage
 from pipeline.local.translate import load_template

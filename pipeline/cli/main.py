@@ -2,30 +2,30 @@
 
 import click
 
-from pipeline.cli.alert_hands import ack, resolve
-from pipeline.cli.alert_tail import tail
-from pipeline.cli.alerts import alerts
-from pipeline.cli.backtest import backtest
-from pipeline.cli.build import build
-from pipeline.cli.demo import demo
-from pipeline.cli.fire import fire
-from pipeline.cli.flow import flow
-from pipeline.cli.host_command import host
-from pipeline.cli.local import local
-from pipeline.cli.page_test import page_test
-from pipeline.cli.put import put
-from pipeline.cli.quarantine import quarantine
-from pipeline.cli.quarantine_replay import replay_
-from pipeline.cli.redrive import redrive
-from pipeline.cli.replay import replay
-from pipeline.cli.rules_command import rules
+from pipeline.cli.alerts.command import alerts
+from pipeline.cli.alerts.hands import ack, resolve
+from pipeline.cli.alerts.page_test import page_test
+from pipeline.cli.alerts.silence import silence
+from pipeline.cli.alerts.tail import tail
+from pipeline.cli.demo.command import demo
+from pipeline.cli.demo.fire import fire
+from pipeline.cli.demo.flow import flow
+from pipeline.cli.demo.local import local
+from pipeline.cli.deployment.build import build
+from pipeline.cli.deployment.smoke import smoke
+from pipeline.cli.producers.host_command import host
+from pipeline.cli.producers.put import put
+from pipeline.cli.producers.upload import upload
+from pipeline.cli.producers.validate import validate
+from pipeline.cli.rules.backtest import backtest
+from pipeline.cli.rules.command import rules
 from pipeline.cli.schemas import schemas
-from pipeline.cli.silence import silence
-from pipeline.cli.smoke import smoke
-from pipeline.cli.traffic_command import traffic
-from pipeline.cli.upload import upload
-from pipeline.cli.users_command import users
-from pipeline.cli.validate import validate
+from pipeline.cli.traffic.command import traffic
+from pipeline.cli.traffic.users_command import users
+from pipeline.cli.way_back.quarantine import quarantine
+from pipeline.cli.way_back.quarantine_replay import replay_
+from pipeline.cli.way_back.redrive import redrive
+from pipeline.cli.way_back.replay import replay
 
 
 @click.group()

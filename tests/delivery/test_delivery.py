@@ -22,7 +22,7 @@ from pipeline.adapters.event_sink import AwsEventSink
 from pipeline.adapters.lineage import KinesisShardLineage
 from pipeline.adapters.parallel import Parallel
 from pipeline.adapters.state_store import DynamoStateStore
-from pipeline.cli.kpl import aggregate
+from pipeline.cli.producers.kpl import aggregate
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.rules import default_rules
 from pipeline.events import Event, UserActivity

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.inbox import Inbox
+from pipeline.cli.demo.inbox import Inbox
 from pipeline.local.run import LocalRun
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli.analytics_ledger import fire_schedules
-from pipeline.cli.inbox import Inbox, Notification
+from pipeline.cli.demo.inbox import Inbox, Notification
+from pipeline.cli.demo.ledgers.analytics import fire_schedules
 from pipeline.local.lambda_service import LambdaSettings
 from pipeline.local.rekognition import Declared, DeclaredImage, DeclaredLabel
 from pipeline.local.run import LocalRun

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline.cli.inbox import Inbox
+from pipeline.cli.demo.inbox import Inbox
 from pipeline.cli.main import main
 from pipeline.cli.stack import published
 from pipeline.local.lambda_service import LambdaSettings

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cli.kpl import aggregate
+from pipeline.cli.producers.kpl import aggregate
 from pipeline.errors import InvalidRecordError
 from pipeline.records import KinesisRecord, UserRecord, unpack, user_records
 
