@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
@@ -83,6 +84,11 @@ class JsonService(ThreadingTCPServer):  # not http.server's, which looks up the 
         """End a connection."""
         self._open.pop(request, None)
         super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  socketserver's
+        """Print what went wrong, unless the client is gone: workers that are killed hang up."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Requests(BaseHTTPRequestHandler):

@@ -166,12 +166,16 @@ def _latency(latencies_s: Sequence[float], alerting_s: Sequence[float]) -> str:
     """Return how long pages took, and how much of that was not waiting behind other events."""
     if not latencies_s:
         return ""
-    whole = f"; from the put of an alert's event to its page {_percentiles(latencies_s)}"
-    share = (
-        f": the alert flow took {_percentiles(alerting_s)} of it, "
+    whole = (
+        f"; from the put of an alert's event to its page {_percentiles(latencies_s)}, "
+        "everything put at once"
+    )
+    if not alerting_s:
+        return whole
+    return (
+        f"{whole}: the alert flow took {_percentiles(alerting_s)} of it, "
         "the rest is waiting behind the other events"
     )
-    return f"{whole}, everything put at once{share if alerting_s else ''}"
 
 
 def _percentiles(seconds: Sequence[float]) -> str:

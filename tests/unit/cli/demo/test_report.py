@@ -19,7 +19,11 @@ INCIDENT = PlantedIncident("CPU of web-7", "static_limit#web-7/cpu_usage", AT, A
 PAGE_ATTRIBUTES = {"dedup_key": INCIDENT.dedup_key, "status": "firing"}
 
 
-def _printed(problem: str = "", faults: tuple[FaultCount, ...] | None = None) -> str:
+def _printed(
+    problem: str = "",
+    faults: tuple[FaultCount, ...] | None = None,
+    alerting_s: tuple[float, ...] = (0.1, 0.4, 0.2),
+) -> str:
     finding = Finding(INCIDENT, "0123456789abcdef", "high", problem)
     disk = Message(
         "n", "fedcba9876543210", "static_limit#laptop/disk_usage", "first", "high", "disk"
@@ -44,7 +48,7 @@ def _printed(problem: str = "", faults: tuple[FaultCount, ...] | None = None) ->
         user_records=34,
         timings=Timings(deploy_s=4.0, put_s=1.0, drain_s=2.4, erase_s=3.5),
         latencies_s=(0.5, 4.0, 1.5),
-        alerting_s=(0.1, 0.4, 0.2),
+        alerting_s=alerting_s,
         effort=Effort(batches=2, requests=50, write_units=1000),
         costs=(Cost("DynamoDB", "1,000,000 write units", 0.625), Cost("S3", "2,000 puts", 0.01)),
         idle_costs=(Cost("KMS", "1 keys", 1.0),),
@@ -102,6 +106,13 @@ def test_latency_effort_and_costs_are_told() -> None:
     assert ["DynamoDB", "1,000,000", "write", "units", "0.625"] in lines
     assert ["all", "0.635"] in lines
     assert ["KMS", "1", "keys", "1.000"] in lines
+
+
+def test_where_clocks_are_skewed_no_share_of_the_alert_flow_is_told() -> None:
+    text = _printed(alerting_s=())
+
+    assert "to its page 1.5 s (p50), 4.0 s (p99), everything put at once.\n" in text
+    assert "the alert flow took" not in text
 
 
 def test_injected_faults_and_copies_are_told_only_when_faults_were_wanted() -> None:
