@@ -1,6 +1,6 @@
 """`streamwarden rules`: what is worth an alert, seen and changed without a deployment."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from pipeline.cli.lake.events import LakeEvent
-from pipeline.cli.rules.examples import outcomes
+from pipeline.cli.rules.examples import ELSEWHERE, WITHOUT_EXAMPLES, outcomes
 from pipeline.cli.rules.explaining import explain
 from pipeline.cli.rules.files import (
     Chosen,
@@ -94,7 +94,8 @@ def test(
     for rule_id in rule_ids:
         if rule_id not in known:
             raise click.UsageError(f"no rule {rule_id}: see streamwarden rules list")
-    ran = [one for rule_id in rule_ids or known for one in outcomes(rule_id, chosen.rules)]
+    asked = rule_ids or known
+    ran = [one for rule_id in asked for one in outcomes(rule_id, chosen.rules)]
     unmet = [one for one in ran if not one.is_met]
     if as_json:
         print_json([{**one._asdict(), "is_met": one.is_met} for one in ran])
@@ -103,6 +104,8 @@ def test(
             wanted, found = (", ".join(edges) or "nothing" for edges in (one.expected, one.found))
             click.echo(f"{one.rule_id}: {one.example}: {wanted} expected, {found} found")
         click.echo(f"{len(ran):,} examples, {len(unmet):,} of them not met; rules: {chosen.origin}")
+    _remark_on(ELSEWHERE.intersection(asked), "tried by the project's own tests alone")
+    _remark_on(WITHOUT_EXAMPLES.intersection(asked), "without examples, being about the pipeline")
     if unmet:
         raise SystemExit(EXIT_NOTHING)
 
@@ -186,6 +189,11 @@ def clear(stack_name: str | None, *, yes: bool) -> None:
         _confirm(f"Delete {stack.output('RulesParameterName')} of {stack.place}?", yes=yes)
         stack.client("ssm").delete_parameter(Name=stack.output("RulesParameterName"))
     click.echo("cleared; functions follow within a minute")
+
+
+def _remark_on(rule_ids: Collection[str], why: str) -> None:
+    if rule_ids:
+        remark(f"{why}: {', '.join(sorted(rule_ids))}")
 
 
 def _given(event: str) -> LakeEvent:

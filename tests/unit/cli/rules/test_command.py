@@ -125,6 +125,25 @@ def test_a_change_that_breaks_an_example_is_named() -> None:
     assert expected in result.stdout
 
 
+def test_a_looser_share_of_refused_records_breaks_its_example() -> None:
+    looser = "[health.pipeline_refused_records]\nwindow_share = 0.2"
+
+    result = run("test", "pipeline_refused_records", "--rules", file(looser))
+
+    assert result.exit_code == 1
+    assert "one record in twenty over ten minutes: opened high expected, nothing" in result.stdout
+
+
+def test_rules_that_are_not_tried_here_are_named() -> None:
+    result = run("test", "pipeline_behind", "pipeline_poison_record")
+
+    assert (result.exit_code, result.stdout[:11]) == (0, "0 examples,")
+    assert result.stderr.splitlines() == [
+        "tried by the project's own tests alone: pipeline_behind",
+        "without examples, being about the pipeline: pipeline_poison_record",
+    ]
+
+
 def test_a_rule_that_is_not_there_is_wrong_usage() -> None:
     assert run("test", "no_such_rule").exit_code == 2
 

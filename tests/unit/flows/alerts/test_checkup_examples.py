@@ -9,9 +9,10 @@ import pytest
 
 import pipeline.detection
 from pipeline.detection import drift, heartbeats
-from pipeline.detection.rules import default_rules
+from pipeline.detection.overrides import overridden
+from pipeline.detection.rules import RulesError, default_rules
 from pipeline.events import decode
-from pipeline.flows.alerts.checkup_ports import Tail
+from pipeline.flows.alerts.checkup_ports import RulesFault, Tail
 from tests.unit.flows.alerts.test_checkup import NOON, Pipeline, processed_up_to
 
 EXAMPLES = Path(pipeline.detection.__path__[0]) / "examples"
@@ -55,7 +56,15 @@ class DepthExample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expect: tuple[str, ...]
 
 
-ExampleT = TypeVar("ExampleT", DriftExample, SilenceExample, LagExample, DepthExample)
+class OverrideExample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    versions: tuple[str, ...]
+    expect: tuple[str, ...]
+
+
+ExampleT = TypeVar(
+    "ExampleT", DriftExample, SilenceExample, LagExample, DepthExample, OverrideExample
+)
 
 
 def examples(rule_id: str, kind: type[ExampleT]) -> tuple[ExampleT, ...]:
@@ -137,3 +146,22 @@ def test_dead_letters(example: DepthExample) -> None:
         pipeline.look(NOON + minute * MINUTE)
 
     assert [f"{fact.edge} {fact.severity}" for fact in pipeline.facts] == list(example.expect)
+
+
+@pytest.mark.parametrize("example", examples("pipeline_rules_invalid", OverrideExample), ids=named)
+def test_overrides(example: OverrideExample) -> None:
+    pipeline = Pipeline()
+
+    for version, text in enumerate(example.versions, 1):
+        pipeline.rule_faults = faults_of(text, version)
+        pipeline.look(NOON + version * MINUTE)
+
+    assert [f"{fact.edge} {fact.severity}" for fact in pipeline.facts] == list(example.expect)
+
+
+def faults_of(text: str, version: int) -> list[RulesFault]:
+    try:
+        overridden(text)
+    except RulesError as error:
+        return [RulesFault("/stack/rules", version, str(error))]
+    return []
