@@ -54,7 +54,7 @@ check: $(VENV)/dev.stamp ## run the checks alone: format, lint, types, imports, 
 	@$(BIN)/cfn-lint template.yaml
 	@$(BIN)/streamwarden schemas --check
 
-schemas: $(VENV)/run.stamp ## write schemas/ anew from pipeline/events.py
+schemas: $(VENV)/run.stamp ## write schemas/ anew from the types of events, jobs and alerts
 	@$(BIN)/streamwarden schemas
 
 bench: $(VENV)/dev.stamp ## run the benchmarks: decoding, event sources, event flow, thumbnails
