@@ -11,9 +11,9 @@ from pipeline.adapters.alert_store import DynamoAlertStore
 from pipeline.adapters.clock import SystemClock
 from pipeline.cli.alerts.command import line_fields, the_alert
 from pipeline.cli.moments import short_text, utc_now
+from pipeline.cli.rules.files import followed_by
 from pipeline.cli.stack import EXIT_NOTHING, Stack, StackError, reading, stack_option
 from pipeline.cli.tables import print_json, remark
-from pipeline.detection.rules import default_rules
 from pipeline.flows.alerts.alert import Alert
 from pipeline.flows.alerts.hands import Hand, acknowledge, resolve_by_hand
 from pipeline.flows.alerts.outbox import MAX_WRITES
@@ -122,7 +122,7 @@ def _write(stack: Stack, key: AlertKey, change: Change, hand: Hand) -> Alert | N
     rows = AlertRows(
         DynamoAlertStore(stack.client("dynamodb"), stack.output("AlertsTableName")),
         SystemClock(),
-        default_rules(),
+        followed_by(stack),
         timedelta(days=int(stack.output("AlertTtlDays"))),
     )
     for _ in range(MAX_WRITES):

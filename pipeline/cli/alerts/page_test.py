@@ -14,6 +14,7 @@ import msgspec
 from pipeline.adapters.alert_store import DynamoAlertStore
 from pipeline.adapters.anomaly_items import decode_anomaly
 from pipeline.cli.moments import utc_now
+from pipeline.cli.rules.files import followed_by
 from pipeline.cli.stack import EXIT_NOTHING, Stack, reading, stack_option
 from pipeline.cli.tables import Column, print_json, print_table, remark, table
 from pipeline.detection.anomaly import Edge, Severity
@@ -84,10 +85,8 @@ def page_test(*, stack_name: str | None, severity: Severity, timeout_s: int, as_
 
     Exit code 0: both arrived; 1: one did not, and the place is named; 3: the stack is unreadable.
     """
-    value = default_rules().page_test.value(severity)
-    if value is None:
-        raise click.UsageError(f"a test page is never of severity {severity}")
     with reading(stack_name) as stack:
+        value = opening_value(stack, severity)
         walk = Walk(stack, f"page-test-{secrets.token_hex(4)}", utc_now)
         trace = run(walk, value, timeout_s, time.sleep)
     if as_json:
@@ -97,6 +96,18 @@ def page_test(*, stack_name: str | None, severity: Severity, timeout_s: int, as_
     if trace.stopped:
         remark(f"stopped before {trace.stopped}: {trace.why}")
         raise SystemExit(EXIT_NOTHING)
+
+
+def opening_value(stack: Stack, severity: Severity) -> float:
+    """Return the value that opens a test of this severity under the rules that the stack follows.
+
+    Raises:
+        click.UsageError: No value does.
+    """
+    value = followed_by(stack).page_test.value(severity)
+    if value is None:
+        raise click.UsageError(f"a test page is never of severity {severity}")
+    return value
 
 
 class Walk:
@@ -153,6 +164,8 @@ class Walk:
         alert = self._read()
         if alert is None:
             return ""
+        if alert.staged:
+            return "its rule is staged: streamwarden rules list"
         if alert.untold:
             return "a silence hides it: streamwarden silence list"
         if alert.suppressed_count:

@@ -6,6 +6,7 @@ from click.testing import CliRunner, Result
 
 from pipeline.cli.alerts.command import list_, show
 from pipeline.cli.alerts.hands import ack, resolve
+from tests.fakes.alert_world import payment_fact
 from tests.fakes.alerts import NOON, cpu_fact
 from tests.unit.cli.stacks import STACK, Deployed, deployed
 
@@ -64,6 +65,21 @@ def test_the_sweep_is_asked_to_tell_that_an_alert_was_resolved_by_hand(stack: De
     row = stack.dynamodb.get_item(TableName="alerts", Key=key)["Item"]
     assert row["status"]["S"] == "resolved"
     assert "due_at" in row
+
+
+def test_an_alert_that_was_acknowledged_is_due_as_the_override_of_the_rules_says(
+    stack: Deployed,
+) -> None:
+    stack.page([payment_fact()])
+    stack.override("[alerting.rules.transaction_amount]\nquiet_s = 60.0")
+
+    (before,) = stack.dynamodb.scan(TableName="alerts")["Items"]
+
+    _run("ack", before["alert_id"]["S"], "--by", "ada")
+
+    (row,) = stack.dynamodb.scan(TableName="alerts")["Items"]
+    assert before["due_at"]["S"] == "2026-03-01T13:00:00.000000Z"
+    assert row["due_at"]["S"] == "2026-03-01T12:01:00.000000Z"
 
 
 @pytest.mark.parametrize("command", ["ack", "resolve"])

@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
+import click
 import pytest
 
-from pipeline.cli.alerts.page_test import Trace, Walk, run
+from pipeline.cli.alerts.page_test import Trace, Walk, opening_value, run
 from pipeline.cli.stack import Stack
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.page_test import PageTestDetector
@@ -40,7 +41,11 @@ class Pipeline:
         )["ShardIterator"]
 
     def stack(self) -> Stack:
-        clients = {"dynamodb": self._account.dynamodb, "kinesis": self.kinesis}
+        clients = {
+            "dynamodb": self._account.dynamodb,
+            "kinesis": self.kinesis,
+            "ssm": self._account.ssm,
+        }
         return Stack("s", "moto", "eu-central-1", OUTPUTS_HERE, clients.__getitem__, dict)
 
     def step(self, _: float) -> None:
@@ -125,6 +130,17 @@ def test_a_topic_that_takes_nothing_is_named(account: Deployed) -> None:
 
     assert trace.stopped == "OnCallTopic (page)"
     assert trace.hops[-1].place == "AlertsTopic"
+
+
+def test_the_severity_of_a_test_is_as_the_override_of_the_rules_says(account: Deployed) -> None:
+    stack = Pipeline(account, (), FakePager()).stack()
+    packaged = opening_value(stack, "high")
+
+    account.override('[page_test]\nsteps = [{ above = 5.0, severity = "high" }]')
+
+    assert (packaged, opening_value(stack, "high")) == (3.0, 6.0)
+    with pytest.raises(click.UsageError, match="never of severity medium"):
+        opening_value(stack, "medium")
 
 
 def test_a_test_that_got_stuck_is_resolved_all_the_same(account: Deployed) -> None:
