@@ -12,6 +12,7 @@ import click
 from pipeline.cli.alerts.command import line_fields
 from pipeline.cli.alerts.index import AlertLine, Wanted, firing_alerts, list_alerts, read_line
 from pipeline.cli.alerts.spans import SpanType
+from pipeline.cli.finite import FiniteRange
 from pipeline.cli.moments import utc_now
 from pipeline.cli.stack import reading, stack_option
 from pipeline.cli.tables import remark
@@ -48,7 +49,7 @@ class Change(NamedTuple):
 @click.option(
     "--every",
     "every_s",
-    type=click.FloatRange(min=0.2, max=60),
+    type=FiniteRange(min=0.2, max=60),
     default=2.0,
     show_default=True,
     help="Seconds between two looks.",

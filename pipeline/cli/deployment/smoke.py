@@ -10,6 +10,7 @@ import click
 
 from pipeline.cli.deployment.smoke_batch import Batch, make_batch
 from pipeline.cli.deployment.smoke_traces import Traces
+from pipeline.cli.finite import FiniteRange
 from pipeline.cli.moments import utc_now
 from pipeline.cli.producers.destination import NotPutError
 from pipeline.cli.producers.producer import PutError
@@ -33,7 +34,7 @@ class Hop:
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=1),
+    type=FiniteRange(min=1),
     default=180.0,
     show_default=True,
     metavar="SECONDS",

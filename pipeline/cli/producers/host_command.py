@@ -11,6 +11,7 @@ from itertools import count as counting
 import click
 import msgspec
 
+from pipeline.cli.finite import FiniteRange
 from pipeline.cli.moments import utc_now
 from pipeline.cli.producers.delivery import Delivery, in_words
 from pipeline.cli.producers.destination import NotPutError, open_producer, stream_options
@@ -25,7 +26,7 @@ Sleep = Callable[[float], None]
 @click.option(
     "--interval",
     "interval_s",
-    type=click.FloatRange(min=1),
+    type=FiniteRange(min=1),
     default=10.0,
     show_default=True,
     help="Seconds from one sample to the next.",

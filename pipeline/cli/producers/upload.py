@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline.cli.finite import FiniteRange
 from pipeline.cli.producers.destination import NotPutError
 from pipeline.cli.producers.image_rows import ImageState, find_image
 from pipeline.cli.stack import reading, stack_option
@@ -26,7 +27,7 @@ _UNKNOWN_TYPE: Final = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A file that is in the bucket."""
+    """A file that is in the bucket; `version_id` is empty where the bucket has no versions."""
 
     path: Path
     key: str
@@ -71,7 +72,7 @@ class Uploader:
             Body=path.read_bytes(),
             ContentType=mimetypes.guess_type(path.name)[0] or _UNKNOWN_TYPE,
         )
-        return UploadedFile(path, key, answer["VersionId"])
+        return UploadedFile(path, key, answer.get("VersionId", ""))
 
     def follow(
         self, files: Sequence[UploadedFile], timeout_s: float
@@ -104,7 +105,7 @@ class Uploader:
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=60,
     show_default=True,
     help="Seconds to wait for all of them.",

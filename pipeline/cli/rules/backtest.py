@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from pipeline.cli.console import make_console
+from pipeline.cli.finite import FiniteRange
 from pipeline.cli.lake.events import Lake, LakeEvent, Range
 from pipeline.cli.moments import MomentType, utc_now
 from pipeline.cli.producers.lines import read_lines
@@ -93,7 +94,7 @@ class Outcome:
     show_default=True,
     help="How much earlier the detectors begin to look at the lake, without telling.",
 )
-@click.option("--page-budget", type=click.FloatRange(min=0), help="Pages a day that are too many.")
+@click.option("--page-budget", type=FiniteRange(min=0), help="Pages a day that are too many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def backtest(  # noqa: PLR0913, PLR0917  one argument per option
     files: tuple[Path, ...],

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from pipeline.cli.finite import FiniteRange
 from pipeline.cli.moments import MomentType, short_text, utc_now
 from pipeline.cli.stack import EXIT_NOTHING, EXIT_UNREADABLE, Stack, reading, stack_option
 from pipeline.cli.tables import Column, print_json, print_table, remark, table
@@ -35,7 +36,7 @@ _MAX_LEFT_SHOWN: Final = 20
 
 rate_option = click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=500.0,
     show_default=True,
     help="Records a second.",

@@ -78,6 +78,14 @@ def test_more_pages_a_day_than_the_budget_are_exit_code_4(
     assert "1 line breaks the contract: left out" in result.stderr
 
 
+@pytest.mark.parametrize("budget", ["nan", "inf", "-1"])
+def test_a_budget_that_no_number_of_pages_exceeds_is_wrong_usage(events: Path, budget: str) -> None:
+    result = backtest(events, "--page-budget", budget)
+
+    assert result.exit_code == 2
+    assert "--page-budget" in result.stderr
+
+
 def test_failed_sign_ins_of_many_users_from_one_address_are_counted_together(events: Path) -> None:
     lines = [
         {
