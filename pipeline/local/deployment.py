@@ -152,15 +152,13 @@ class Schedule:
 class EventRoutes:
     """How events come to functions, queues and topics other than by event source mappings.
 
-    `async_configs` is keyed by the function's logical id. `event_bridge_buckets` are the names of
-    buckets that tell the default bus of their objects, `subscribed_functions` the ARNs of functions
-    that topics tell. A rule or schedule that is disabled in the
-    template is in none of the lists.
+    `async_configs` is keyed by the function's logical id, `subscribed_functions` are the ARNs of
+    functions that topics tell. A rule or schedule that is disabled in the template is in none of
+    the lists. Which buckets tell the default bus of their objects is the endpoint's to say.
     """
 
     async_configs: dict[str, AsyncConfig] = field(default_factory=dict)
     notifications: list[BucketNotification] = field(default_factory=list)
-    event_bridge_buckets: set[str] = field(default_factory=set)
     subscribed_functions: set[str] = field(default_factory=set)
     rules: list[EventRule] = field(default_factory=list)
     schedules: list[Schedule] = field(default_factory=list)

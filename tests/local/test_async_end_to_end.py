@@ -137,6 +137,24 @@ def test_a_put_comes_by_event_bridge_with_the_key_as_it_is(application: Applicat
     assert event["detail"]["reason"] == "PutObject"
 
 
+def test_a_put_to_a_bucket_that_is_not_the_templates_comes_by_event_bridge_too(
+    application: Application,
+) -> None:
+    s3 = application.client("s3")
+    s3.create_bucket(Bucket="pictures")
+    s3.put_object(Bucket="pictures", Key="untold", Body=b"hello")
+    s3.put_bucket_notification_configuration(
+        Bucket="pictures", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    s3.put_object(Bucket="pictures", Key="told", Body=b"hello")
+
+    (event,) = application.notes()
+
+    assert event["detail"]["bucket"] == {"name": "pictures"}
+    assert "version-id" not in event["detail"]["object"]
+    assert event["detail"]["object"]["key"] == "told"
+
+
 def test_an_event_on_the_default_bus_reaches_the_rules_that_match(application: Application) -> None:
     event_id = application.put("shop", {"price": 12})
     application.put("shop", {"price": 9})

@@ -47,6 +47,7 @@ OBJECT_FACT: dict[str, Any] = {
     "size_bytes": 1,
     "etag": "e",
     "version_id": None,
+    "tells_event_bridge": False,
 }
 
 
@@ -162,10 +163,9 @@ def test_an_object_is_told_to_its_buckets_targets() -> None:
 
 
 def test_the_default_bus_hears_of_objects_only_from_buckets_that_tell_it() -> None:
-    routes = EventRoutes(rules=[rule('{"source": ["aws.s3"]}')], event_bridge_buckets={"pictures"})
-    case = Case(routes)
+    case = Case(EventRoutes(rules=[rule('{"source": ["aws.s3"]}')]))
 
-    case.router.take(OBJECT_FACT)
+    case.router.take({**OBJECT_FACT, "tells_event_bridge": True})
     case.router.take({**OBJECT_FACT, "bucket": "other"})
 
     (sent,) = case.sqs.sent

@@ -63,6 +63,20 @@ def test_a_put_is_told_with_all_that_events_are_made_of(
     assert (fact["caller"], fact["source_ip"]) == ("test", "127.0.0.1")
 
 
+def test_a_bucket_tells_event_bridge_once_it_is_told_to(
+    endpoint: Endpoint, bucket: str, facts: Read
+) -> None:
+    s3 = endpoint.client("s3")
+    s3.put_object(Bucket=bucket, Key="one", Body=b"x")
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    s3.put_object(Bucket=bucket, Key="two", Body=b"x")
+    s3.delete_object(Bucket=bucket, Key="two")
+
+    assert [fact["tells_event_bridge"] for fact in facts()] == [False, True, True]
+
+
 def test_a_multipart_upload_is_one_fact(endpoint: Endpoint, bucket: str, facts: Read) -> None:
     s3 = endpoint.client("s3")
     upload = s3.create_multipart_upload(Bucket=bucket, Key="big")["UploadId"]

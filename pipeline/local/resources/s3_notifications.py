@@ -71,8 +71,6 @@ def configure_notifications(
         configuration["EventBridgeConfiguration"] = {}
     if stack.endpoint.is_embedded:
         stack.routes.notifications.extend(every)
-        if configuration:
-            stack.routes.event_bridge_buckets.add(bucket)
         if is_new:
             _give_notice(stack, bucket, every)
     else:

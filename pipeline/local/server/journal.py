@@ -177,6 +177,7 @@ def _record_objects(journal: Journal, backend_class: Any) -> None:
             size_bytes=key.size,
             etag=key.etag.strip('"'),
             version_id=key.version_id if bucket.is_versioned else None,
+            tells_event_bridge=_tells_event_bridge(bucket),
             region=bucket.region_name,
             account_id=backend.account_id,
         )
@@ -184,6 +185,11 @@ def _record_objects(journal: Journal, backend_class: Any) -> None:
     backend_class.put_object = put_object
     backend_class.copy_object = copy_object
     backend_class.complete_multipart_upload = complete_multipart_upload
+
+
+def _tells_event_bridge(bucket: Any) -> bool:
+    configuration = bucket.notification_configuration
+    return configuration is not None and configuration.event_bridge is not None
 
 
 def _record_removals(journal: Journal, backend_class: Any) -> None:
@@ -214,6 +220,7 @@ def _record_removals(journal: Journal, backend_class: Any) -> None:
                 key=key_name,
                 etag=_EMPTY_ETAG if is_marker else None,
                 version_id=headers.get("version-id") if bucket.is_versioned else None,
+                tells_event_bridge=_tells_event_bridge(bucket),
                 region=bucket.region_name,
                 account_id=self.account_id,
             )

@@ -62,7 +62,10 @@ class EventRouter:
             case "service event":
                 self._publish(as_text(fact["event"]), DEFAULT_BUS)
             case "object":
-                self._object_changed(_change(fact))
+                change = _change(fact)
+                self._notify(change)
+                if fact["tells_event_bridge"]:
+                    self._publish(as_text(bus_event(change, str(uuid.uuid4()))), DEFAULT_BUS)
             case "message":
                 self._message_published(fact)
             case "fire":
@@ -100,7 +103,7 @@ class EventRouter:
                 for target in rule.targets:
                     self._send(rule, target, target_input(text, rule, target, self._clock()))
 
-    def _object_changed(self, change: ObjectChange) -> None:
+    def _notify(self, change: ObjectChange) -> None:
         for each, wanted in self._filters:
             if each.bucket == change.bucket and wanted.matches(change):
                 text = as_text(notification(change, each.configuration_id))
@@ -111,8 +114,6 @@ class EventRouter:
                         each.logical_id,
                         f"{change.name} of {change.key} is lost, {each.target_arn} said: {error}",
                     )
-        if change.bucket in self._routes.event_bridge_buckets:
-            self._publish(as_text(bus_event(change, str(uuid.uuid4()))), DEFAULT_BUS)
 
     def _message_published(self, fact: dict[str, Any]) -> None:
         arn = fact["function_arn"]
