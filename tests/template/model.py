@@ -102,9 +102,11 @@ def all_statements() -> list[tuple[str, dict[str, Any]]]:
 
 
 def own(value: Any) -> Any:  # noqa: ANN401  a part of a template
-    """Return what a value is when the stack makes its event stream itself."""
+    """Return what a value is when the stack makes stream and content bucket itself."""
     match value:
-        case {"Fn::If": ["MakesStream", made, _]} | {"Fn::If": ["HasStreamKey", _, made]}:
+        case {"Fn::If": ["MakesStream" | "MakesContentBucket", made, _]}:
+            return made
+        case {"Fn::If": ["HasStreamKey" | "HasContentBucketKey", _, made]}:
             return made
         case _:
             return value
@@ -129,6 +131,8 @@ def place(arn: object) -> tuple[str, str]:
             return logical_id, "stream/"
         case {"Fn::Sub": str(text)} if found := re.fullmatch(r"\$\{(\w+)\.Arn\}/(.+)\*", text):
             return found[1], found[2]
+        case {"Fn::Sub": [str(text), {"Arn": bucket}]} if text.startswith("${Arn}/"):
+            return place(bucket)[0], text.removeprefix("${Arn}/").removesuffix("*")
         case {"Fn::Sub": str(text)} if text.endswith(RULES_PARAMETER):
             return RULES_PARAMETER, ""
         case {"Fn::Sub": str(text)} if found := _NAMED.fullmatch(text):

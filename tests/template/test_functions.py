@@ -198,7 +198,17 @@ def test_uploads_are_delivered_as_the_design_says() -> None:
         "source": ["aws.s3"],
         "detail-type": ["Object Created"],
         "detail": {
-            "bucket": {"name": [{"Ref": "ContentBucket"}]},
+            "bucket": {
+                "name": [
+                    {
+                        "Fn::If": [
+                            "MakesContentBucket",
+                            {"Ref": "ContentBucket"},
+                            {"Ref": "ExistingContentBucketName"},
+                        ]
+                    }
+                ]
+            },
             "object": {"key": [{"prefix": "uploads/"}]},
         },
     }
@@ -296,7 +306,7 @@ def origins() -> dict[str, Place]:
     }
     reported = {
         model.behind(target["Arn"]): (
-            rule["EventPattern"]["detail"]["bucket"]["name"][0]["Ref"],
+            model.own(rule["EventPattern"]["detail"]["bucket"]["name"][0])["Ref"],
             rule["EventPattern"]["detail"]["object"]["key"][0]["prefix"],
         )
         for rule in model.resources("AWS::Events::Rule").values()

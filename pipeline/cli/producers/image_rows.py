@@ -52,10 +52,14 @@ def read_images(dynamodb: "DynamoDBClient", table: str) -> Iterator[ImageState]:
 def find_image(
     dynamodb: "DynamoDBClient", table: str, bucket: str, key: str, version_id: str
 ) -> ImageState | None:
-    """Return the row of one version of an object, None as long as there is none."""
+    """Return the row of one version of an object, None as long as there is none.
+
+    Without versions it is the newest row of the object, be it of an earlier upload.
+    """
     pages = dynamodb.get_paginator("query").paginate(
         TableName=table,
         ConsistentRead=True,
+        ScanIndexForward=False,
         KeyConditionExpression="image_key = :image_key",
         ExpressionAttributeValues={":image_key": {"S": f"{bucket}/{key}"}},
     )

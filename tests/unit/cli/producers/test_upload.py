@@ -84,6 +84,28 @@ def test_an_image_is_told_once_it_is_done(account: Account) -> None:
     assert account.now == 0
 
 
+def test_an_image_in_a_bucket_without_versions_is_told_by_the_newest_row(
+    account: Account, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.jpg"
+    path.write_bytes(b"12345")
+    account.s3.create_bucket(Bucket="product-pictures")
+    uploader = Uploader(account.s3, account.dynamodb, "product-pictures", "images")
+    item = {"image_key": "product-pictures/uploads/ada/x.jpg", "version_id": ""}
+    for version, status in (("0001#", "superseded"), ("0002#", "ready")):
+        row = {**item, "version": version, "status": status}
+        account.dynamodb.put_item(
+            TableName="images", Item={name: {"S": text} for name, text in row.items()}
+        )
+
+    file = uploader.put(path, "ada")
+    ((_, state),) = uploader.follow([file], 10)
+
+    assert file.version_id == ""
+    assert state is not None
+    assert state.status == "ready"
+
+
 def test_an_image_that_waits_is_told_when_the_time_is_up(account: Account) -> None:
     account.put_row(FILE, "labelled")
     other = UploadedFile(Path("y.jpg"), "uploads/ada/y.jpg", "v2")
