@@ -52,6 +52,13 @@ class EventSink(Protocol):
         """
 
 
+class FactSink(Protocol):
+    """Where the flows that find few facts write them; the alert flow reads them there."""
+
+    def write(self, facts: Sequence[Anomaly]) -> None:
+        """Write facts under their own keys, in their order; a repetition changes nothing."""
+
+
 class StateKey(NamedTuple):
     """Identity of a detector's state: the detector with its version, and the subject it watches."""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class DynamoFactTable:
-    """`flows.uploads.ports.FactSink` on AnomaliesTable.
+    """`ports.FactSink` on AnomaliesTable.
 
     Args:
         client: Low-level DynamoDB client.

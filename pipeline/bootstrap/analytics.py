@@ -12,7 +12,8 @@ from pipeline.adapters.fact_table import DynamoFactTable
 from pipeline.adapters.job_rows import DynamoJobs
 from pipeline.adapters.lake_objects import LakeObjects
 from pipeline.bootstrap.shared import DAY_S, clock, dynamodb, parallel, rules, s3, tracing
-from pipeline.flows.analytics.ports import FactSink, Jobs, Lake, QueryEngine
+from pipeline.flows.analytics.ports import Jobs, Lake, QueryEngine
+from pipeline.ports import FactSink
 from pipeline.settings import AthenaAnalyticsSettings, ScheduleAnalyticsSettings
 
 __all__ = [

@@ -6,7 +6,8 @@ from pipeline.adapters.content_bucket import ContentBucket
 from pipeline.adapters.fact_table import DynamoFactTable
 from pipeline.adapters.image_table import DynamoImageStore
 from pipeline.bootstrap.shared import DAY_S, dynamodb, s3
-from pipeline.flows.uploads.ports import FactSink, ImageObjects, ImageStore
+from pipeline.flows.uploads.ports import ImageObjects, ImageStore
+from pipeline.ports import FactSink
 from pipeline.settings import S3UploadsSettings, SqsThumbnailsSettings
 
 ImageSettings = S3UploadsSettings | SqsThumbnailsSettings

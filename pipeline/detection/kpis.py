@@ -12,6 +12,7 @@ from typing import Final
 
 from pipeline.detection.anomaly import Anomaly, Baseline
 from pipeline.detection.kpi_rules import KpiDrift
+from pipeline.detection.texts import title_text
 
 _TO_STANDARD_DEVIATION: Final = 1.4826
 """What makes a standard deviation of a median absolute one, if values are normally distributed."""
@@ -89,7 +90,7 @@ def _drift(
         baseline=Baseline(n=len(known), mean=middle, stdev=scale),
         score=score,
         window_s=86_400,
-        title=f"{figure} unusual on {day.isoformat()}"[:80],
+        title=title_text(f"{figure} unusual on {day.isoformat()}"),
         reasons=(reason,),
         recent=tuple(past[when] for when in sorted(past)[-_RECENT:]),
         labels={"figure": figure, "day": day.isoformat()},

@@ -13,9 +13,9 @@ from pipeline.detection.anomaly import Anomaly, Baseline, Edge
 from pipeline.detection.baseline import Predictor, Sign, View
 from pipeline.detection.incidents import Incident
 from pipeline.detection.rules import Limit, MetricBaseline, StaticLimit
+from pipeline.detection.texts import quantity, title_text
 from pipeline.events import SystemMetric
 
-MAX_TITLE_CHARS: Final = 80
 _EXPECTED_DEVIATIONS = 3.0
 _ANOTHER_LEVEL = 6.0  # deviations from what was usual, yet nothing unusual any more
 
@@ -93,7 +93,7 @@ def limit_fact(
         occurred_at=point.moment,
         event_id=point.event_id,
         observed=value,
-        title=_title(f"{event.metric_name} {observed} {level}", event.source),
+        title=title_text(f"{event.metric_name} {observed} {level} on {event.source}"),
         component=limit.component,
         expected=f"at most {above}",
         threshold=limit.above,
@@ -128,7 +128,7 @@ def baseline_fact(rule: MetricBaseline, seen: Surprise, edge: Edge, point: Point
         occurred_at=point.moment,
         event_id=point.event_id,
         observed=event.value,
-        title=_title(headline, event.source),
+        title=title_text(f"{headline} on {event.source}"),
         component=rule.component,
         expected=_expected(seen, unit),
         unit=unit,
@@ -139,15 +139,6 @@ def baseline_fact(rule: MetricBaseline, seen: Surprise, edge: Edge, point: Point
         recent=point.recent,
         labels=point.labels,
     )
-
-
-def quantity(value: float, unit: str) -> str:
-    """Write a figure for a person: four significant digits, no needless zeros, its unit."""
-    size = abs(value)
-    text = f"{value:,.0f}" if 1e3 <= size < 1e15 else f"{value:.4g}"
-    if not unit:
-        return text
-    return f"{text}%" if unit.lower() in {"%", "percent"} else f"{text} {unit}"
 
 
 def _limit_reasons(limit: Limit, incident: Incident, edge: Edge, value: float) -> tuple[str, ...]:
@@ -196,8 +187,3 @@ def _expected(seen: Surprise, unit: str) -> str:
 
 def _points(count: int) -> str:
     return "1 point" if count == 1 else f"{count:,} points"
-
-
-def _title(headline: str, source: str) -> str:
-    title = f"{headline} on {source}"
-    return title if len(title) <= MAX_TITLE_CHARS else f"{title[: MAX_TITLE_CHARS - 3]}..."

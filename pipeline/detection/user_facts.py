@@ -9,9 +9,9 @@ from typing import Final, NamedTuple, Protocol
 
 from pipeline.detection.anomaly import Anomaly, Edge
 from pipeline.detection.incidents import Incident
+from pipeline.detection.texts import title_text
 from pipeline.detection.user_rules import UserRule
 
-MAX_TITLE_CHARS: Final = 80
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -67,7 +67,7 @@ def user_fact(rule: UserRule, breach: Breach, told: Told) -> Anomaly:
         occurred_at=moment,
         event_id=breach.event_id,
         observed=told.observed,
-        title=_cut(told.title),
+        title=title_text(told.title),
         component=rule.component,
         expected=told.expected,
         threshold=told.threshold,
@@ -104,7 +104,3 @@ def breaches_text(count: int, one: str, many: str) -> str:
 def number_text(count: int, one: str) -> str:
     """Write a number of things whose plural takes an s."""
     return f"1 {one}" if count == 1 else f"{count:,} {one}s"
-
-
-def _cut(title: str) -> str:
-    return title if len(title) <= MAX_TITLE_CHARS else f"{title[: MAX_TITLE_CHARS - 3]}..."

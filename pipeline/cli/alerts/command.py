@@ -26,17 +26,17 @@ from pipeline.cli.rules.files import followed_by
 from pipeline.cli.stack import EXIT_NOTHING, Stack, reading, stack_option
 from pipeline.cli.tables import Column, print_json, print_table, remark, table
 from pipeline.detection.anomaly import Anomaly, Severity
+from pipeline.detection.texts import MAX_TITLE_CHARS, quantity
 from pipeline.flows.alerts.alert import TOPICS, Alert, Delivery, Hand
 from pipeline.flows.alerts.composing import Deployment
 from pipeline.flows.alerts.notification import subject
 from pipeline.flows.alerts.page import page_text
-from pipeline.flows.alerts.texts import clean, moment_text, quantity
+from pipeline.flows.alerts.texts import clean, moment_text
 
 _ID_CHARS: Final = 8
 """How much of an alert's id a table shows; `show` takes any beginning of it."""
 
 _MAX_SUBJECT_CHARS: Final = 28
-_MAX_TITLE_CHARS: Final = 80
 _MAX_OWNER_CHARS: Final = 16
 _MAX_NOTE_CHARS: Final = 200
 _MAX_EVENT_ID_CHARS: Final = 88
@@ -201,7 +201,7 @@ def _lines_table(lines: Sequence[AlertLine]) -> Table:
             line.severity,
             line.rule_id,
             clean(line.subject, _MAX_SUBJECT_CHARS),
-            clean(line.title, _MAX_TITLE_CHARS),
+            clean(line.title, MAX_TITLE_CHARS),
             f"{line.count:,}",
             clean(line.taken_by, _MAX_OWNER_CHARS),
             line.alert_id[:_ID_CHARS],
@@ -301,7 +301,7 @@ def _facts_table(facts: Sequence[Anomaly]) -> Table:
             short_text(fact.occurred_at),
             fact.edge,
             fact.severity,
-            clean(quantity(fact.observed, fact.unit), _MAX_TITLE_CHARS),
+            clean(quantity(fact.observed, fact.unit), MAX_TITLE_CHARS),
             f"{fact.count:,}",
             clean(fact.event_id, _MAX_EVENT_ID_CHARS),
         )
@@ -342,7 +342,7 @@ def _fields(shown: _Shown) -> dict[str, Any]:
                 "unit": fact.unit,
                 "count": fact.count,
                 "event_id": clean(fact.event_id, _MAX_EVENT_ID_CHARS),
-                "title": clean(fact.title, _MAX_TITLE_CHARS),
+                "title": clean(fact.title, MAX_TITLE_CHARS),
             }
             for fact in shown.facts
         ],

@@ -20,6 +20,7 @@ from pipeline.cli.stack import EXIT_NOTHING, Stack, reading, stack_option
 from pipeline.cli.tables import Column, print_json, print_table, remark, table
 from pipeline.detection.anomaly import Severity
 from pipeline.detection.rules import default_rules
+from pipeline.detection.texts import MAX_TITLE_CHARS
 from pipeline.flows.alerts.silence import Matcher, Silence, SilenceRow, Weekly
 from pipeline.flows.alerts.texts import clean, moment_text
 
@@ -27,7 +28,6 @@ LONGEST: Final = timedelta(days=366)
 """What should be silent for longer is a rule to be changed."""
 
 _MAX_SHOWN: Final = 10
-_MAX_TITLE_CHARS: Final = 80
 _MAX_REASON_CHARS: Final = 500
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -297,7 +297,7 @@ def _print_added(made: Silence, hidden: Sequence[Preview], *, is_made: bool) -> 
             f"{one.notifications:,}",
             one.line.severity,
             one.line.rule_id,
-            clean(one.line.title, _MAX_TITLE_CHARS),
+            clean(one.line.title, MAX_TITLE_CHARS),
             one.line.alert_id[:8],
         )
         for one in hidden[:_MAX_SHOWN]

@@ -17,6 +17,7 @@ from pipeline.cli.moments import utc_now
 from pipeline.cli.stack import reading, stack_option
 from pipeline.cli.tables import remark
 from pipeline.detection.anomaly import Severity
+from pipeline.detection.texts import MAX_TITLE_CHARS
 from pipeline.flows.alerts.texts import clean, moment_text
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ _LOOK_BACK: Final = timedelta(hours=1)
 """What opened within it is seen even when it is over before the next look."""
 
 _MAX_RECENT: Final = 1000
-_MAX_TITLE_CHARS: Final = 80
 
 Snapshot = Mapping[str, AlertLine]
 
@@ -150,7 +150,7 @@ def _json(change: Change) -> str:
 
 def _text(change: Change) -> str:
     line = change.line
-    title = clean(line.title, _MAX_TITLE_CHARS)
+    title = clean(line.title, MAX_TITLE_CHARS)
     return (
         f"{utc_now():%H:%M:%S}  {change.what:<16}  {line.severity:<8}  {line.alert_id[:8]}  {title}"
     )

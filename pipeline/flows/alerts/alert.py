@@ -8,6 +8,7 @@ import msgspec
 
 from pipeline.detection.alerting import Timers
 from pipeline.detection.anomaly import Anomaly, Severity, timestamp_text
+from pipeline.detection.incidents import SEVERITIES
 from pipeline.flows.alerts.notification import Notification, NotificationReason
 from pipeline.ports import AlertKey, Topic
 
@@ -25,8 +26,6 @@ TENFOLD: Final = 10
 
 _AGAIN: Final[frozenset[NotificationReason]] = frozenset({"repeat", "acknowledged"})
 """Reasons for which the same fact can be told again and again."""
-
-_RANK: Final[dict[Severity, int]] = {"info": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +163,7 @@ def covers(alert: Alert, fact: Anomaly, timers: Timers) -> bool:
         return False
     if alert.closed:
         return fact.edge == "cleared" and fact.opened_at <= alert.incident_at
-    if _RANK[fact.severity] > _RANK[alert.severity]:
+    if _has_risen(alert, fact):
         return False
     if fact.kind == "state":
         return alert.starts_at <= fact.opened_at < alert.ends_at
@@ -308,7 +307,7 @@ def _cleared(before: Alert, fact: Anomaly) -> Transition:
 
 
 def _joined(before: Alert, fact: Anomaly, timers: Timers) -> Transition:
-    risen = _RANK[fact.severity] > _RANK[before.severity]
+    risen = _has_risen(before, fact)
     gained = _gained(before, fact)
     count = before.count + gained
     reason: NotificationReason | None = None
@@ -337,6 +336,10 @@ def _joined(before: Alert, fact: Anomaly, timers: Timers) -> Transition:
         event_ids=_event_ids(before, fact),
     )
     return Transition(alert, reason)
+
+
+def _has_risen(before: Alert, fact: Anomaly) -> bool:
+    return SEVERITIES.index(fact.severity) > SEVERITIES.index(before.severity)
 
 
 def _gained(before: Alert, fact: Anomaly) -> int:

@@ -5,7 +5,6 @@ from typing import Final, TypeVar
 
 from pipeline.flows.alerts.texts import cut, defang, tidy
 
-MAX_TITLE_CHARS: Final = 80
 MAX_TEXT_CHARS: Final = 300
 MAX_KEY_CHARS: Final = 1024
 MAX_LABEL_CHARS: Final = 256

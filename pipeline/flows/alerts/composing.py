@@ -5,6 +5,7 @@ from typing import Final
 
 from pipeline.detection.anomaly import Anomaly
 from pipeline.detection.rules import RuleText
+from pipeline.detection.texts import MAX_TITLE_CHARS
 from pipeline.flows.alerts.bounded import (
     MAX_LABEL_CHARS,
     MAX_LABELS,
@@ -12,7 +13,6 @@ from pipeline.flows.alerts.bounded import (
     MAX_REASONS,
     MAX_RECENT,
     MAX_STEPS,
-    MAX_TITLE_CHARS,
     Bounded,
 )
 from pipeline.flows.alerts.chat import content, metadata

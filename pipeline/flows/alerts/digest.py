@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Final
 
 from pipeline.detection.rule import Rule
-from pipeline.flows.alerts.bounded import MAX_TITLE_CHARS, Bounded
+from pipeline.detection.texts import MAX_TITLE_CHARS
+from pipeline.flows.alerts.bounded import Bounded
 from pipeline.flows.alerts.chat import content, metadata
 from pipeline.flows.alerts.evidence import ack_command, firing_command
 from pipeline.flows.alerts.notification import Digest, Evidence, Notification, Share

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from pipeline.detection.anomaly import Anomaly
+from pipeline.detection.health_rules import HealthRule
 from pipeline.errors import InvalidRecordError, RetryableError
 from pipeline.flows.alerts.alert import Transition, covers, is_late, transition
 from pipeline.flows.alerts.outbox import MAX_WRITES, Outbox
@@ -59,13 +60,22 @@ class AlertFlow:
         teller: Decides whether people hear of a transition.
         outbox: Publishes what they hear.
         clock: The time of day.
+        defect_rule: How bad a fact is that cannot become an alert.
     """
 
-    def __init__(self, rows: AlertRows, teller: Teller, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self,
+        rows: AlertRows,
+        teller: Teller,
+        outbox: Outbox,
+        clock: Clock,
+        defect_rule: HealthRule,
+    ) -> None:
         self._rows = rows
         self._teller = teller
         self._outbox = outbox
         self._clock = clock
+        self._defect_rule = defect_rule
 
     def take_batch(self, records: Sequence[FactRecord]) -> BatchReport:
         """Take the records of a batch up to the first that must be delivered again.
@@ -126,7 +136,7 @@ class AlertFlow:
         except RetryableError:
             raise
         except Exception as error:  # noqa: BLE001  a defect here must not hold every page behind it
-            self.take(_unreadable(record))
+            self.take(_defect(self._defect_rule, record))
             return Defect(record, error)
         return None
 
@@ -141,15 +151,15 @@ def _check(fact: Anomaly) -> None:
         raise InvalidRecordError("no JSON holds this fact")
 
 
-def _unreadable(record: FactRecord) -> Anomaly:
+def _defect(rule: HealthRule, record: FactRecord) -> Anomaly:
     """Return the fact that another fact cannot become an alert, the same on every delivery."""
     written_at = record.written_at.astimezone(UTC)
     return Anomaly(
-        rule_id="pipeline_fact_defect",
-        rule_version=1,
-        detector="health",
-        kind="event",
-        severity="high",
+        rule_id=rule.id,
+        rule_version=rule.version,
+        detector=rule.detector,
+        kind=rule.kind,
+        severity=rule.severity,
         edge="opened",
         subject="AnomaliesTable",
         source="pipeline",
@@ -158,7 +168,7 @@ def _unreadable(record: FactRecord) -> Anomaly:
         event_id=record.sequence_number,
         observed=1,
         title="A fact in AnomaliesTable cannot become an alert",
-        component="alert flow",
+        component=rule.component,
         reasons=(
             f"dedup_key {record.dedup_key}",
             f"fact_key {record.fact_key}",

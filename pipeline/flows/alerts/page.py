@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from pipeline.detection.texts import quantity
 from pipeline.flows.alerts.notification import (
     Digest,
     Notification,
@@ -14,7 +15,7 @@ from pipeline.flows.alerts.notification import (
     Share,
     subject,
 )
-from pipeline.flows.alerts.texts import clean, cut, defang, duration_text, quantity, sparkline
+from pipeline.flows.alerts.texts import clean, cut, defang, duration_text, sparkline
 from pipeline.flows.alerts.wording import window_text
 
 MAX_LINES: Final = 25

@@ -58,15 +58,6 @@ def to_ascii(text: str) -> str:
     return "".join(char if " " <= char <= "~" else "?" for char in kept)
 
 
-def quantity(value: float, unit: str) -> str:
-    """Write a figure for a person: four significant digits, no needless zeros, its unit."""
-    size = abs(value)
-    text = f"{value:,.0f}" if 1e3 <= size < 1e15 else f"{value:.4g}"
-    if not unit:
-        return text
-    return f"{text}%" if unit.lower() in {"%", "percent"} else f"{text} {unit}"
-
-
 def moment_text(moment: datetime) -> str:
     """Write a moment as RFC 3339 in UTC with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"

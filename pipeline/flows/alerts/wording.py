@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Final
 
 from pipeline.detection.anomaly import Anomaly
+from pipeline.detection.texts import quantity
 from pipeline.flows.alerts.notification import Notification
 from pipeline.flows.alerts.occasion import Deployment, Occasion
-from pipeline.flows.alerts.texts import duration_text, quantity
+from pipeline.flows.alerts.texts import duration_text
 
 _MAX_NAMES: Final = 3
 

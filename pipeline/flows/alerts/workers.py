@@ -34,7 +34,8 @@ class AlertPorts:
 def alert_flow(ports: AlertPorts, worker: str) -> AlertFlow:
     """Return the flow of one invocation; no other invocation has the same `worker`."""
     rows, teller, outbox = _parts(ports, worker)
-    return AlertFlow(rows, teller, outbox, ports.clock)
+    defect_rule = ports.rules.health.pipeline_fact_defect
+    return AlertFlow(rows, teller, outbox, ports.clock, defect_rule)
 
 
 def alert_sweep(ports: AlertPorts, dead_letters: DeadLetters, worker: str) -> Sweep:

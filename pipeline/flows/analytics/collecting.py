@@ -14,8 +14,9 @@ from pipeline.detection.kpis import drifts
 from pipeline.detection.rules import Rules
 from pipeline.errors import RetryableError
 from pipeline.flows.analytics.jobs import Job
-from pipeline.flows.analytics.ports import Execution, FactSink, Jobs, QueryEngine
+from pipeline.flows.analytics.ports import Execution, Jobs, QueryEngine
 from pipeline.flows.analytics.queries import DAILY, figures, identity
+from pipeline.ports import FactSink
 
 MAX_REASON_CHARS: Final = 300
 ENDED: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})

@@ -6,7 +6,6 @@ Every method raises `RetryableError` for throttling and outage, after its own bo
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
-from pipeline.detection.anomaly import Anomaly
 from pipeline.flows.analytics.jobs import Job
 
 QueryState = Literal["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
@@ -57,10 +56,3 @@ class Jobs(Protocol):
 
     def between(self, query: str, first: str, last: str) -> Sequence[Job]:
         """Return the rows of a query with `first <= period <= last`, by period, consistently."""
-
-
-class FactSink(Protocol):
-    """AnomaliesTable."""
-
-    def write(self, facts: Sequence[Anomaly]) -> None:
-        """Write facts under their own keys; a repetition changes nothing."""

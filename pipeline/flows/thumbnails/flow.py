@@ -10,9 +10,10 @@ from pipeline.detection.image_rules import HostileImages
 from pipeline.errors import InvalidRecordError
 from pipeline.flows.thumbnails.imaging import thumbnails
 from pipeline.flows.thumbnails.keys import MAX_KEY_BYTES, thumbnail_key, thumbnails_folder
-from pipeline.flows.uploads.ports import FactSink, ImageObjects, ImageStore, ThumbnailRow
+from pipeline.flows.uploads.ports import ImageObjects, ImageStore, ThumbnailRow
 from pipeline.flows.uploads.refusing import facts_about
 from pipeline.images import FailedImage, Failure, Image, ImageRefusedError, ThumbnailJob, decode_job
+from pipeline.ports import FactSink
 
 Fate = Literal["made", "repeated", "superseded", "erased", "refused"]
 

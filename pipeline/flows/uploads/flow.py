@@ -15,7 +15,6 @@ from pipeline.flows.uploads.conversion import as_jpeg
 from pipeline.flows.uploads.ports import (
     Analyser,
     Analysis,
-    FactSink,
     ImageObjects,
     ImageRow,
     ImageStore,
@@ -30,6 +29,7 @@ from pipeline.images import (
     Upload,
     kind_of,
 )
+from pipeline.ports import FactSink
 
 _HEAD_BYTES = 16
 

@@ -9,7 +9,6 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from pipeline.detection.anomaly import Anomaly
 from pipeline.images import FailedImage, Failure, Image, ThumbnailJob, Upload
 
 Status = Literal["labelled", "ready", "superseded", "refused"]
@@ -119,10 +118,3 @@ class ThumbnailJobs(Protocol):
 
     def send(self, job: ThumbnailJob) -> None:
         """Queue a job. A repetition queues it again."""
-
-
-class FactSink(Protocol):
-    """The facts that the alert flow reads."""
-
-    def write(self, facts: Sequence[Anomaly]) -> None:
-        """Write facts under their own keys, in their order; a repetition changes nothing."""

@@ -173,7 +173,7 @@ class UserFlow:
     def _erase(self, change: UserChange, remaining_s: RemainingTime) -> bool:
         if change.kind != "REMOVE":
             return False
-        removal = Removal(change.user_id, change.sequence, change.timestamp)
+        removal = Removal(change.user_id, change.sequence)
         for content in self._contents:
             if not content.erase(removal, remaining_s):
                 raise RetryableError("a removed user has more than one invocation can erase")

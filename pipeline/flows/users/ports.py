@@ -93,11 +93,10 @@ class Suspects(Protocol):
 
 
 class Removal(NamedTuple):
-    """A removed user: who, by which record, and when DynamoDB took it."""
+    """A removed user: who, and by which record."""
 
     user_id: str
     sequence: str
-    removed_at: datetime
 
 
 class UserContent(Protocol):

@@ -108,11 +108,6 @@ class Shard:
         """The position behind its last record."""
         return self._next_position
 
-    @property
-    def last_arrival_ms(self) -> int | None:
-        """When its youngest record came; None when it holds none."""
-        return self._arrivals[-1] if self._arrivals else None
-
     def at_time(self, time_ms: int) -> int:
         """Return the position of the first record that did not come before a time."""
         index = bisect_left(self._arrivals, time_ms)

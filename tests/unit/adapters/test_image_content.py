@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from pipeline.adapters.image_content import ImageContent
 from pipeline.flows.users.ports import Removal
 from tests.fakes.image_account import create_content
 
-REMOVAL = Removal("u-1", "0" * 40, datetime(2026, 11, 21, tzinfo=UTC))
+REMOVAL = Removal("u-1", "0" * 40)
 
 
 class Account(NamedTuple):

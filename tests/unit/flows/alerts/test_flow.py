@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from pipeline.detection.overrides import overridden
 from pipeline.detection.rules import default_rules
 from pipeline.errors import RetryableError
 from pipeline.flows.alerts.outbox import LEASE
@@ -307,6 +308,14 @@ def test_a_fact_that_cannot_be_read_stops_nobody_and_is_paged(world: World) -> N
     assert told == [rule.version, rule.severity, rule.component, rule.detector]
     assert "dedup_key cpu#web-9" in str(defect_page["reasons"])
     assert cpu_page["rule_id"] == "static_limit"
+
+
+def test_an_override_says_how_severe_a_fact_that_cannot_be_read_is() -> None:
+    world = World(overridden('[health.pipeline_fact_defect]\nseverity = "critical"\n'))
+
+    world.worker().take_batch([unreadable("5")])
+
+    assert [page["severity"] for page in world.pages] == ["critical"]
 
 
 def test_a_second_fact_that_cannot_be_read_joins_the_alert_of_the_first(world: World) -> None:
