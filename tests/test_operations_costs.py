@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.records import lambda_event
 from pipeline.adapters.kinesis_records import kinesis_record
-from pipeline.cli.demo.costs import Work, list_prices, traffic_costs
+from pipeline.cli.demo.costs import Work, alarm_metrics, list_prices, traffic_costs
 from pipeline.events import UserActivity
 from pipeline.local.server.usage import Usage
 from pipeline.local.translate import load_template
@@ -143,10 +143,8 @@ def test_an_idle_month_costs_what_the_table_says() -> None:
     month = PRICES.per_month
     kinds = [resource["Type"] for resource in RESOURCES.values()]
     keys = kinds.count("AWS::KMS::Key") * month["kms_key"]
-    alarms = month["alarm"] * sum(
-        max(1, sum("MetricStat" in metric for metric in alarm["Properties"].get("Metrics", ())))
-        for alarm in RESOURCES.values()
-        if alarm["Type"] == "AWS::CloudWatch::Alarm"
+    alarms = month["alarm_metric"] * alarm_metrics(
+        one["Properties"] for one in RESOURCES.values() if one["Type"] == "AWS::CloudWatch::Alarm"
     )
     metrics = month["custom_metric"] * sum("schedule_alerts" in one.services for one in Metric)
     streams = {

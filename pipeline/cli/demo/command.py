@@ -16,6 +16,7 @@ from pipeline.cli.demo.artifact_option import artifact_option, built_packages
 from pipeline.cli.demo.costs import (
     Standing,
     Work,
+    alarm_metrics,
     idle_costs,
     list_prices,
     put_units,
@@ -82,10 +83,10 @@ def demo(
     *,
     artifact: bool,
 ) -> None:
-    """Run seeded traffic of all sources through the local run and report what came of it.
+    """Run seeded traffic through the local run, and report on it.
 
-    Ends with exit code 0 only if the ledgers balance and each planted incident has exactly one
-    alert.
+    All sources are fed. It ends with exit code 0 only if the ledgers balance and each planted
+    incident has exactly one alert.
     """
     console = make_console()
     host = HostSampler(platform.node() or "this-machine", _now, random.Random())
@@ -264,9 +265,9 @@ def _standing(run: LocalRun) -> Standing:
     summary = stream["StreamDescriptionSummary"]
     shards = int(summary["OpenShardCount"])
     keeps_long = int(summary["RetentionPeriodHours"]) > _SHORT_RETENTION_HOURS
-    alarms = sum(len(page["MetricAlarms"]) for page in _alarm_pages(cloudwatch))
+    alarms = [alarm for page in _alarm_pages(cloudwatch) for alarm in page["MetricAlarms"]]
     keys = sum(name.endswith("Key") for name in names)
-    return Standing(shards, shards if keeps_long else 0, keys, alarms)
+    return Standing(shards, shards if keeps_long else 0, keys, alarm_metrics(alarms))
 
 
 def _alarm_pages(cloudwatch: Any) -> Iterable[Any]:  # noqa: ANN401  boto3's paginator

@@ -1,9 +1,9 @@
 """What traffic costs on AWS, from calls that were counted and list prices that are dated."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from importlib.resources import files
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -84,12 +84,15 @@ def traffic_costs(
 
 
 class Standing(NamedTuple):
-    """What a stack keeps whether or not anything happens; `long_shards` keep records over a day."""
+    """What a stack keeps whether or not anything happens.
+
+    `long_shards` keep records over a day; `alarm_metrics` are what its alarms look at.
+    """
 
     shards: int
     long_shards: int
     keys: int
-    alarms: int
+    alarm_metrics: int
 
 
 def idle_costs(prices: Prices, standing: Standing) -> list[Cost]:
@@ -103,12 +106,25 @@ def idle_costs(prices: Prices, standing: Standing) -> list[Cost]:
             standing.long_shards,
         ),
         ("KMS", "keys", "kms_key", standing.keys),
-        ("CloudWatch", "alarms", "alarm", standing.alarms),
+        ("CloudWatch", "metrics in alarms", "alarm_metric", standing.alarm_metrics),
     ]
     return [
         Cost(service, f"{count} {noun}", count * prices.per_month[name])
         for service, noun, name, count in counts
     ]
+
+
+def alarm_metrics(alarms: Iterable[Mapping[str, Any]]) -> int:
+    """Return how many metrics alarms look at, which is what is billed; an expression is none.
+
+    Source: Amazon CloudWatch pricing, standard resolution alarm metrics.
+
+    Args:
+        alarms: `MetricAlarms` of DescribeAlarms, or the properties of AWS::CloudWatch::Alarm.
+    """
+    return sum(
+        sum("MetricStat" in metric for metric in alarm.get("Metrics", ())) or 1 for alarm in alarms
+    )
 
 
 def put_units(sizes_bytes: Iterable[int]) -> int:

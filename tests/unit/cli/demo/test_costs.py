@@ -7,6 +7,7 @@ from pipeline.cli.demo.costs import (
     Prices,
     Standing,
     Work,
+    alarm_metrics,
     idle_costs,
     list_prices,
     put_units,
@@ -36,7 +37,7 @@ PRICES = Prices(
         "kinesis_shard": 10.0,
         "kinesis_shard_long_retention": 15.0,
         "kms_key": 1.0,
-        "alarm": 0.1,
+        "alarm_metric": 0.1,
         "custom_metric": 0.3,
         "kinesis_on_demand_stream": 30.0,
     },
@@ -66,14 +67,22 @@ def test_counted_calls_are_priced_per_million_events() -> None:
     ]
 
 
+def test_an_alarm_is_billed_by_the_metrics_that_it_looks_at() -> None:
+    stat = {"MetricStat": {"Period": 60}, "ReturnData": False}
+    share = {"Metrics": [{"Expression": "100 * errors / calls"}, stat, stat]}
+    plain = {"MetricName": "Errors", "Metrics": []}
+
+    assert alarm_metrics([plain, share, {"MetricName": "Throttles"}]) == 4
+
+
 def test_an_idle_stack_costs_its_shards_keys_and_alarms() -> None:
-    costs = idle_costs(PRICES, Standing(shards=2, long_shards=2, keys=1, alarms=4))
+    costs = idle_costs(PRICES, Standing(shards=2, long_shards=2, keys=1, alarm_metrics=4))
 
     assert costs == [
         Cost("Kinesis", "2 shards", 20.0),
         Cost("Kinesis", "2 shards that keep over a day", 30.0),
         Cost("KMS", "1 keys", 1.0),
-        Cost("CloudWatch", "4 alarms", 0.4),
+        Cost("CloudWatch", "4 metrics in alarms", 0.4),
     ]
 
 
