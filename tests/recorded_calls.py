@@ -150,7 +150,7 @@ def _resources(  # noqa: C901  one case per kind of resource
             yield params["TopicArn"], ""
         case "ssm", "GetParameter":
             yield params["Name"].partition(":")[0], ""  # IAM judges no version of it apart
-        case "kinesis", "ListShards" | "GetShardIterator":
+        case "kinesis", "ListShards" | "GetShardIterator" | "PutRecords":
             if "NextToken" not in params:  # a further page names no stream
                 yield params["StreamName"], ""
         case _:
