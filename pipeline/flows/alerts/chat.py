@@ -1,10 +1,11 @@
 """The part of a notification that chats show: a custom notification of Amazon Q Developer.
 
 The required fields are `version` "1.0", `source` "custom" and `content.description`; context values
-are strings. AWS states no lengths; these stay below what Slack shows of one message: a heading of
-150 characters and a text of 3,000.
-Source: Amazon Q Developer in chat applications Administrator Guide, custom notifications; Slack
-developer documentation, block kit.
+are strings. AWS takes a title of 250 characters, a description of 8,000, next steps of 350 each and
+keywords of 75 each. Title and description stay below what Slack shows of one message, too: a
+heading of 150 characters and a text of 3,000.
+Source: Amazon Q Developer in chat applications Administrator Guide, custom notifications, parameter
+details; Slack developer documentation, block kit.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from pipeline.flows.alerts.texts import cut
 
 MAX_HEADLINE_CHARS: Final = 150
 MAX_DESCRIPTION_CHARS: Final = 2900
+MAX_STEP_CHARS: Final = 350
 
 _INERT: Final = str.maketrans(
     {
@@ -55,19 +57,24 @@ def content(
         paragraphs: What it is about; empty ones are left out.
         reasons: Why, as a list below.
         steps: What to do.
-        runbook_url: Where more is written.
+        runbook_url: Where more is written; left out here if it is too long for a step, since a part
+            of an address leads nowhere.
     """
     status, severity, title = headline
     lines = [
         *(inert(paragraph) for paragraph in paragraphs if paragraph),
         *(f"- {inert(reason)}" for reason in reasons),
     ]
-    runbook = (f"Runbook: {runbook_url}",) if runbook_url else ()
+    runbook = f"Runbook: {runbook_url}" if runbook_url else ""
+    has_runbook = 0 < len(runbook) <= MAX_STEP_CHARS
     return Content(
         text_type="client-markdown",
         title=cut(f"[{status}][{severity}] {inert(title)}", MAX_HEADLINE_CHARS),
         description=_cut_lines("\n".join(lines), MAX_DESCRIPTION_CHARS),
-        next_steps=(*(inert(step) for step in steps), *runbook),
+        next_steps=(
+            *(cut(inert(step), MAX_STEP_CHARS) for step in steps),
+            *([runbook] if has_runbook else []),
+        ),
         keywords=(status, severity),
     )
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from jsonschema import Draft202012Validator
 
 from pipeline.detection.anomaly import Anomaly
-from pipeline.flows.alerts.chat import inert
+from pipeline.flows.alerts.chat import content, inert
 from pipeline.flows.alerts.digest import compose_digest
 from pipeline.flows.alerts.notification import Notification
 from pipeline.flows.alerts.occasion import Occasion
@@ -39,8 +39,8 @@ CUSTOM_NOTIFICATION = Draft202012Validator(
                     "textType": {"const": "client-markdown"},
                     "title": TEXT | {"maxLength": 150},
                     "description": TEXT | {"maxLength": 3000},
-                    "nextSteps": TEXTS,
-                    "keywords": TEXTS,
+                    "nextSteps": {"type": "array", "items": TEXT | {"maxLength": 350}},
+                    "keywords": {"type": "array", "items": TEXT | {"maxLength": 75}},
                 },
             },
             "metadata": {
@@ -56,13 +56,15 @@ CUSTOM_NOTIFICATION = Draft202012Validator(
                         "propertyNames": {"pattern": "^[A-Za-z0-9_-]{1,100}$"},
                         "additionalProperties": {"type": "string", "pattern": "^[!-~]{1,1024}$"},
                     },
+                    "enableCustomActions": {"type": "boolean"},
                 },
             },
         },
     }
 )
-"""Typed from the Administrator Guide, custom notifications; the form of the context is what custom
-actions can take (API Reference, CustomActionAttachment), the lengths are Slack's."""
+"""Typed from the Administrator Guide, custom notifications, parameter details; the form of the
+context is what custom actions can take (API Reference, CustomActionAttachment). The lengths of
+title and description are Slack's, which are below those of the guide: 250 and 8,000."""
 
 
 def document(record: Notification) -> dict[str, Any]:
@@ -80,6 +82,15 @@ def test_a_digest_is_a_custom_notification_in_the_thread_of_its_storm() -> None:
     CUSTOM_NOTIFICATION.validate(shown)
     assert shown["metadata"]["threadId"] == STORM.thread_id
     assert shown["content"]["keywords"] == ["digest", "critical"]
+
+
+@pytest.mark.parametrize(("length", "is_shown"), [(341, True), (342, False)])
+def test_the_runbook_is_a_step_where_its_whole_address_fits(length: int, *, is_shown: bool) -> None:
+    address = "https://" + "r" * (length - 8)
+
+    steps = content(("firing", "high", "t"), ["what"], [], ["s" * 351], address).next_steps
+
+    assert steps == (f"{'s' * 349}…", *([f"Runbook: {address}"] if is_shown else []))
 
 
 def test_the_chat_shows_what_why_and_what_to_do() -> None:
