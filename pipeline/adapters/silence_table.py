@@ -1,5 +1,6 @@
 """The silences in SilencesTable: all in one partition, so that one query reads them."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,8 @@ SCOPE: Final = "all"
 KEPT: Final = timedelta(days=30)
 """How long an ended silence can still be read, with what it has hidden."""
 
+_logger = logging.getLogger(__name__)
+
 
 class DynamoSilences:
     """`flows.alerts.ports.Silences` on DynamoDB: hash key `scope`, range key `silence_id`.
@@ -33,7 +36,7 @@ class DynamoSilences:
         self._table = table
 
     def all(self) -> Sequence[SilenceRow]:
-        """Read every row consistently, leaving out what is no silence."""
+        """Read every row consistently, leaving out what is no silence, which a log line names."""
         rows: list[SilenceRow] = []
         with service_errors("read the silences"):
             pages = self._client.get_paginator("query").paginate(
@@ -96,7 +99,8 @@ def _key(silence_id: str) -> dict[str, Any]:
 def _row(item: dict[str, Any]) -> SilenceRow | None:
     try:
         silence = msgspec.json.decode(item["document"]["S"], type=Silence)
-    except (KeyError, msgspec.MsgspecError):
+    except (KeyError, msgspec.MsgspecError) as error:
+        _logger.warning("%s is no silence and hides nothing: %r", item["silence_id"]["S"], error)
         return None
     at = item.get("last_hidden_at")
     return SilenceRow(
