@@ -30,13 +30,12 @@ _REF_IS_ARN: Final = {
 """Types whose `Ref` is an ARN, as policies need it. Source: CloudFormation template reference."""
 
 
-def deploy(  # noqa: PLR0913  the docstring says what each is for
+def deploy(
     template: Path,
     endpoint: Endpoint,
     *,
     stack_name: str,
     parameters: Mapping[str, str],
-    on_progress: Callable[[int, int, str], None] | None = None,
     on_services: Callable[[frozenset[str]], None] | None = None,
     packages: Mapping[str, Path] | None = None,
 ) -> Deployment:
@@ -49,8 +48,6 @@ def deploy(  # noqa: PLR0913  the docstring says what each is for
         endpoint: A started endpoint.
         stack_name: Begins the name of every resource that the template does not name.
         parameters: Values that replace the template's defaults.
-        on_progress: Called before each resource with its number from 1 on, the number of all and
-            its logical id.
         on_services: Called before the first resource with the services that the template has
             resources of or whose actions its policies name, by the prefix of those.
         packages: Code directories in place of the template's, by logical id.
@@ -69,10 +66,7 @@ def deploy(  # noqa: PLR0913  the docstring says what each is for
         on_services(frozenset(_services(resources)))
     unhandled: dict[str, str] = {}
     ignored: dict[str, tuple[str, ...]] = {}
-    order = _creation_order(resources, resolver)
-    for number, logical_id in enumerate(order, start=1):
-        if on_progress is not None:
-            on_progress(number, len(order), logical_id)
+    for logical_id in _creation_order(resources, resolver):
         kind = str(resources[logical_id].get("Type"))
         place = f"Resources.{logical_id}.Properties"
         values = resolver.resolve(resources[logical_id].get("Properties") or {}, place)

@@ -3,7 +3,7 @@
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -75,10 +75,10 @@ def _median(values: Sequence[tuple[float, float]]) -> ColdStart:
     return ColdStart(*(median(column) for column in zip(*values, strict=True)))
 
 
-def _cpu_ms(path: Path, code: str, environment: Mapping[str, str] = _ENVIRONMENT) -> float:
+def _cpu_ms(path: Path, code: str) -> float:
     run = subprocess.run(  # noqa: S603  the command is this interpreter and our program
         [sys.executable, "-P", "-S", "-s", "-B", "-c", _TIMED.format(code)],
-        env={**environment, "PYTHONPATH": str(path.absolute())},
+        env={**_ENVIRONMENT, "PYTHONPATH": str(path.absolute())},
         capture_output=True,
         text=True,
         check=True,

@@ -28,10 +28,10 @@ class Bounded:
         line = defang(tidy(text))
         return self._kept(cut(line, max_chars), line)
 
-    def own_text(self, text: str, max_chars: int = MAX_TEXT_CHARS) -> str:
+    def own_text(self, text: str) -> str:
         """Return a text that the rules hold: its addresses are ours and stay whole."""
         line = tidy(text)
-        return self._kept(cut(line, max_chars), line)
+        return self._kept(cut(line, MAX_TEXT_CHARS), line)
 
     def texts(self, texts: Sequence[str], max_items: int) -> tuple[str, ...]:
         """Return texts for people, empty ones left out."""

@@ -5,13 +5,12 @@ class QueryFailedError(Exception):
     """The query ends as FAILED with this reason.
 
     Args:
-        reason: Athena's reason, which begins with a code such as `TABLE_NOT_FOUND`.
-        retryable: What Athena would say of a repetition.
+        reason: Athena's reason, which begins with a code such as `TABLE_NOT_FOUND`. A repetition
+            would end alike.
     """
 
-    def __init__(self, reason: str, *, retryable: bool = False) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        self.retryable = retryable
 
 
 class QueryCancelledError(Exception):

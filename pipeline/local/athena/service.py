@@ -167,7 +167,7 @@ class Athena:
         except QueryCancelledError as error:
             self._step(execution, "CANCELLED", str(error))
         except QueryFailedError as error:
-            self._step(execution, "FAILED", str(error), retryable=error.retryable)
+            self._step(execution, "FAILED", str(error))
         except (ClientError, BotoCoreError) as error:
             self._step(execution, "FAILED", f"HIVE_CANNOT_OPEN_SPLIT: {error}", retryable=True)
         except Exception as error:  # noqa: BLE001  a query must not stay RUNNING for good
