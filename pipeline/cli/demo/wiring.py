@@ -226,11 +226,13 @@ def _logical_id(reference: object) -> str:
             return name
         case {"Fn::Sub": str(text)} if found := _REFERENCE.match(text):
             return found[1]
+        case {"Fn::Sub": [str(text), dict(values)]} if found := _REFERENCE.match(text):
+            return _logical_id(values.get(found[1])) or found[1]
     return ""
 
 
 def _part(reference: object) -> str:
     match reference:
-        case {"Fn::Sub": str(text)}:
+        case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), _]}:
             return _REFERENCE.sub("", text).removeprefix("/").removesuffix("*")
     return ""

@@ -117,3 +117,16 @@ def test_a_mapping_that_is_a_resource_of_its_own_is_found() -> None:
     wiring = read_wiring({"Resources": {"Worker": _function(), "Jobs": QUEUE, "Feed": mapping}})
 
     assert wiring.steps[0].sources == (EventSource("Feed", "Jobs", "SQS"),)
+
+
+def test_a_folder_of_a_bucket_that_may_be_another_is_that_of_the_templates_own() -> None:
+    bucket = {"Fn::If": ["Makes", {"Fn::GetAtt": ["Content", "Arn"]}, "arn:aws:s3:::theirs"]}
+    folder = {"Fn::Sub": ["${Arn}/thumbnails/*", {"Arn": bucket}]}
+    content = {"Type": "AWS::S3::Bucket", "Condition": "Makes"}
+
+    wiring = read_wiring(
+        {"Resources": {"Cut": _function(_allow("s3:PutObject", folder)), "Content": content}}
+    )
+
+    place = Place("Content", "S3", "thumbnails/")
+    assert wiring.steps[0].targets == (Target(place, "write", on_failure=False),)
