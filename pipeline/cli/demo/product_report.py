@@ -13,7 +13,6 @@ from pipeline.cli.demo.ledgers.users import UsersLine
 from pipeline.cli.demo.moderation import moderation_table
 from pipeline.cli.demo.product import ProductResult
 from pipeline.cli.tables import Column, figures, table, verdict
-from pipeline.images import UPLOADS_PREFIX
 
 _NONE: Final = ""
 _SHOWN: Final = 4
@@ -98,9 +97,12 @@ def jobs_table(lines: tuple[JobsLine, ...]) -> Table:
 
 
 def images_table(lines: tuple[ImageLine, ...]) -> Table:
-    """Lay out what became of each image; the later bytes are those of all its thumbnails."""
+    """Lay out what became of each image, by its name without the folder.
+
+    The later bytes are those of all its thumbnails.
+    """
     columns = (
-        Column("image", is_whole=False),
+        Column("image"),
         Column("what it is", is_whole=False),
         *figures("bytes"),
         Column("became", is_whole=False),
@@ -110,7 +112,7 @@ def images_table(lines: tuple[ImageLine, ...]) -> Table:
     )
     rows = [
         (
-            line.picture.key.removeprefix(UPLOADS_PREFIX),
+            line.picture.key.rpartition("/")[2],
             line.picture.looks,
             f"{len(line.picture.body):,}",
             line.fate.replace("_", " "),

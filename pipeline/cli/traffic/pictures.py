@@ -82,8 +82,8 @@ def make_album(seed: int, leaving: str) -> Album:
 
 def _honest(rng: random.Random, leaving: str) -> Iterator[Picture]:
     yield _drawn(rng, "member-0001", "portrait.jpg", "portrait", 1200, 1600)
-    yield _drawn(rng, "member-0002", "beach.jpg", "12 megapixels", 4000, 3000)
-    yield _drawn(rng, "member-0003", "logo.png", "see-through", 800, 600, kind="PNG", mode="RGBA")
+    yield _drawn(rng, "member-0002", "beach.jpg", "12 MP", 4000, 3000)
+    yield _drawn(rng, "member-0003", "logo.png", "with alpha", 800, 600, kind="PNG", mode="RGBA")
     yield _drawn(rng, "member-0004", "scan.png", "grey", 900, 1300, kind="PNG", mode="L")
     yield _drawn(rng, "member-0005", "cat.webp", "WebP", 1024, 768, kind="WEBP")
     yield _turned(rng)
@@ -120,8 +120,8 @@ def _hostile(rng: random.Random) -> Iterator[Picture]:
     script, kind = b"<svg onload=alert(1)>", "image/png"
     yield Picture(f"{folder}/a.png", script, kind, "markup called PNG", "not_an_image")
     yield Picture(f"{folder}/b.jpg", b"MZ" + rng.randbytes(900), kind, "program", "not_an_image")
-    yield Picture(f"{folder}/c.png", _bomb(30_000), kind, "900 megapixels", "too_many_pixels")
-    yield Picture(f"{folder}/d.png", _bomb(9_000), kind, "81 megapixels", "too_many_pixels")
+    yield Picture(f"{folder}/c.png", _bomb(30_000), kind, "900 MP", "too_many_pixels")
+    yield Picture(f"{folder}/d.png", _bomb(9_000), kind, "81 MP", "too_many_pixels")
     start = b"\xff\xd8\xff\xe0"
     yield Picture(f"{folder}/e.jpg", start + rng.randbytes(2000), kind, "noise as JPEG", "broken")
     yield Picture(f"{folder}/f.gif", b"GIF89a" + bytes(90), "image/gif", "GIF", "not_an_image")

@@ -1,15 +1,16 @@
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.demo.ledgers.analytics import AnalyticsResult, QueryRow
-from pipeline.cli.demo.ledgers.images import ImageLine
+from pipeline.cli.demo.ledgers.images import ImageLine, Stored
 from pipeline.cli.demo.ledgers.jobs import ONBOARDING, JobsLine
 from pipeline.cli.demo.ledgers.users import UsersLine
 from pipeline.cli.demo.product_report import analytics_table, images_table, jobs_table, users_table
-from pipeline.cli.traffic.pictures import Picture
+from pipeline.cli.traffic.pictures import Picture, make_album
 
 NARROW = 80
 
@@ -44,6 +45,22 @@ def test_no_figure_of_an_image_is_cut_on_a_narrow_terminal() -> None:
 
     assert any(line.endswith("1,234,567 broken ok") for line in lines)
     assert any(line.startswith("all 1,234,567") for line in lines)
+
+
+def test_no_name_of_an_image_is_broken_on_a_narrow_terminal() -> None:
+    album = make_album(7, "member-0003")
+    pictures = [replace(picture, body=b"x" * 99_999) for picture in album.pictures]
+    made = (Stored(1024, 768, 41_152),) * 3
+
+    lines = lines_of(images_table(tuple(ImageLine(one, one.fate, made) for one in pictures)))
+
+    words = {word for line in lines for word in line.split()}
+    shown = [word for one in pictures for word in f"{_name(one)} {one.looks}".split()]
+    assert [word for word in shown if word not in words] == []
+
+
+def _name(picture: Picture) -> str:
+    return picture.key.rpartition("/")[2]
 
 
 @pytest.mark.parametrize(
