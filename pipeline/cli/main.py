@@ -1,5 +1,7 @@
 """The `streamwarden` command."""
 
+from typing import Final
+
 import click
 
 from pipeline.cli.alerts.command import alerts
@@ -27,35 +29,51 @@ from pipeline.cli.way_back.quarantine_replay import replay_
 from pipeline.cli.way_back.redrive import redrive
 from pipeline.cli.way_back.replay import replay
 
+SECTIONS: Final = {
+    "Run it on this machine": (demo, local, fire, flow),
+    "Put something on it": (put, validate, traffic, users, upload, host),
+    "Alerts": (alerts, silence, page_test),
+    "Rules": (rules, backtest),
+    "What was refused or set aside": (quarantine, redrive, replay),
+    "Build and deploy": (build, smoke, schemas),
+}
+"""All commands by the kind of work, in the order in which a newcomer meets them."""
 
-@click.group()
+_MAX_CHARS: Final = 64
+"""Of a line about a command, beside its name on a terminal of 80 columns."""
+
+
+class SectionedGroup(click.Group):
+    """A group that lists its commands under the headings of `SECTIONS`."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands; each has one line."""
+        del ctx
+        width = max(map(len, self.commands))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        ((command.name or "").ljust(width), command.get_short_help_str(_MAX_CHARS))
+                        for command in commands
+                    ]
+                )
+
+
+@click.group(cls=SectionedGroup)
 @click.version_option(package_name="streamwarden")
 def main() -> None:
-    """Watch everything a product emits and tell the on-call engineer when something is wrong."""
+    """Watch everything a product emits and tell the on-call engineer when something is wrong.
+
+    Begin with `streamwarden demo`, which shows it all once, or with `streamwarden local`, which
+    stays up for the other commands.
+    """
 
 
-main.add_command(alerts)
-main.add_command(backtest)
-main.add_command(build)
 alerts.add_command(ack)
 alerts.add_command(resolve)
 alerts.add_command(tail)
-main.add_command(demo)
-main.add_command(fire)
-main.add_command(flow)
-main.add_command(host)
-main.add_command(local)
-main.add_command(page_test)
-main.add_command(put)
-main.add_command(quarantine)
 quarantine.add_command(replay_)
-main.add_command(redrive)
-main.add_command(replay)
-main.add_command(rules)
-main.add_command(schemas)
-main.add_command(silence)
-main.add_command(smoke)
-main.add_command(traffic)
-main.add_command(upload)
-main.add_command(users)
-main.add_command(validate)
+for _commands in SECTIONS.values():
+    for _command in _commands:
+        main.add_command(_command)

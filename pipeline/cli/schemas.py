@@ -39,7 +39,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 )
 @click.option("--check", is_flag=True, help="Write nothing; fail when a file differs.")
 def schemas(output: Path, *, check: bool) -> None:
-    """Generate the JSON Schemas of the event types, the jobs and the alert."""
+    """Write the JSON Schemas of the events, the jobs and the alert."""
     if check:
         faults = list(drift(output))
         if faults:

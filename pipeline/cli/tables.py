@@ -49,7 +49,12 @@ def table(
 ) -> Table:
     """Lay out rows of plain text, the total below a gap; nothing in a cell is read as markup."""
     laid_out = Table(
-        title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=(0, 1, 0, 0), pad_edge=False
+        title=title,
+        min_width=len(title),  # rich breaks a title where its table ends, in mid-word
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
     )
     for column in columns:
         laid_out.add_column(
@@ -74,6 +79,11 @@ def print_table(laid_out: Table) -> None:
     console = make_console()
     console.width = max(console.width, MIN_WIDTH)
     console.print(laid_out)
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun, which takes an s unless there is one."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401  whatever JSON holds

@@ -57,7 +57,13 @@ def alerts() -> None:
     "--since", type=MomentType(utc_now), help="Only alerts opened since: 24h, 7d, a date."
 )
 @click.option("--until", type=MomentType(utc_now), help="Only alerts opened before.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="How many to show.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(  # noqa: PLR0913  one for each option
     *,
@@ -96,7 +102,7 @@ def list_(  # noqa: PLR0913  one for each option
 @stack_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(alert_id: str, stack_name: str | None, *, as_json: bool) -> None:
-    """Show one alert: its page, what was delivered, the facts it is made of.
+    """Show one alert: its page, its deliveries and its facts.
 
     ALERT_ID may be any beginning of it that no other alert shares. The exit code is 1 when there
     is no such alert.

@@ -66,7 +66,7 @@ Look = Callable[[], Hop | None]
     type=click.Choice(get_args(Severity)),
     default="low",
     show_default=True,
-    help="Severity of the page, for subscribers that filter by it; info is none of a test's.",
+    help="Severity of the page, for subscribers that filter by it; not info.",
 )
 @click.option(
     "--timeout",
@@ -78,7 +78,7 @@ Look = Callable[[], Hop | None]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def page_test(*, stack_name: str | None, severity: Severity, timeout_s: int, as_json: bool) -> None:
-    """Send a test page through the whole way, and its resolve behind it.
+    """Send a test page the whole way, and its resolve behind it.
 
     An event of a metric of its own goes onto the stream; the command waits until SNS has taken the
     page and then the resolve, and tells when each place was reached. No baseline learns from it.

@@ -23,7 +23,7 @@ _LEGEND: Final = "──► is invoked by, writes to   ◄─► reads and write
 @click.option("--json", "as_json", is_flag=True, help="Print the wiring as JSON.")
 @click.option("--mermaid", "as_mermaid", is_flag=True, help="Print it as a Mermaid flowchart.")
 def flow(template: Path, *, as_json: bool, as_mermaid: bool) -> None:
-    """Draw functions, what invokes them, and what their roles let them write to.
+    """Draw what invokes each function, and where it may write.
 
     All of it is read from the template, so the picture is right as long as the roles are exact.
     """

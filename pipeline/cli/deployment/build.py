@@ -38,7 +38,9 @@ REQUIREMENTS: Final = Path("requirements", "lambda.txt")
     help="Folder of the packages, one folder in it per architecture.",
 )
 def build(template: Path, architectures: Sequence[Architecture], output: Path) -> None:
-    """Build each function's package, as a folder and as a zip file, and a template that names them.
+    """Build the Lambda package of each function.
+
+    Each is a folder and a zip file, beside a template that names them.
 
     Fails when a package is larger than its budget, or starts slower where this machine can run it.
     """

@@ -43,11 +43,12 @@ class Hop:
 @click.option("--keep", is_flag=True, help="Leave what the batch became, to look at it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def smoke(stack_name: str | None, timeout_s: float, *, keep: bool, as_json: bool) -> None:
-    """Send a marked batch through a stack: an event of each type, with a test page.
+    """Send a marked batch through a stack, and look where it arrives.
 
-    Looks for the rows, for the lake's lines and for the alert, which is told and resolved: the
-    on-call engineer gets a page of the least severity that says it is a test. Then takes rows and
-    lines away; the alert stays, as any that people were told of.
+    It has an event of each type, with a test page. Looks for the rows, for the lake's lines and for
+    the alert, which is told and resolved: the on-call engineer gets a page of the least severity
+    that says it is a test. Then takes rows and lines away; the alert stays, as any that people were
+    told of.
 
     Exit code 0: all arrived; 1: something did not; 2: wrong usage; 3: the stack cannot be read.
     """

@@ -42,10 +42,10 @@ Sleep = Callable[[float], None]
 def host(
     interval_s: float, samples: int | None, source: str, stream: str | None, stack_name: str | None
 ) -> None:
-    """Put this machine's CPU, memory, disk and load on the stream until Ctrl-C or SIGTERM.
+    """Put this machine's CPU, memory, disk and load on the stream.
 
-    A sample that the stream does not take is lost, and the next one is tried; only when the very
-    first is not taken the command ends.
+    It goes on until Ctrl-C or SIGTERM. A sample that the stream does not take is lost, and the next
+    one is tried; only when the very first is not taken the command ends.
 
     Exit code 0: every sample was put; 2: wrong usage; 3: some or all were not.
     """

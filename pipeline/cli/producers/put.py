@@ -34,11 +34,12 @@ ShowRefusal = Callable[[Refused], None]
 def put(
     file: BinaryIO, stream: str | None, stack_name: str | None, *, dry_run: bool, as_json: bool
 ) -> None:
-    """Put the events of FILE on the stream, one JSON object a line; - is standard input.
+    """Put the events of FILE on the stream.
 
-    Each line is checked first, with the pipeline's own decoder. Refused lines are reported and
-    left out, the others are put under the partition key of the contract. An event without an id
-    gets one made of its bytes, so the same file can be put again.
+    FILE has one JSON object a line; - is standard input. Each line is checked first, with the
+    pipeline's own decoder. Refused lines are reported and left out, the others are put under the
+    partition key of the contract. An event without an id gets one made of its bytes, so the same
+    file can be put again.
 
     Exit code 0: all put; 1: some lines refused; 2: wrong usage; 3: the stream did not take them.
     """

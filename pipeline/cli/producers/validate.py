@@ -43,9 +43,10 @@ class Summary:
 @click.argument("file", type=click.File("rb"))
 @click.option("--json", "as_json", is_flag=True, help="Print refusals and summary as JSON lines.")
 def validate(file: BinaryIO, *, as_json: bool) -> None:
-    """Check the events of FILE, one JSON object a line, and put nothing; - is standard input.
+    """Check the events of FILE, and put nothing.
 
-    The check is that of the pipeline, as if the records arrived now.
+    FILE has one JSON object a line; - is standard input. The check is that of the pipeline, as if
+    the records arrived now.
 
     Exit code 0: all lines keep the contract; 1: some do not; 2: wrong usage.
     """

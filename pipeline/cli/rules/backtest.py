@@ -107,12 +107,13 @@ def backtest(  # noqa: PLR0913, PLR0917  one argument per option
     *,
     as_json: bool,
 ) -> None:
-    """Judge old events by the rules in force, or changed by --rules, without any effect.
+    """Judge old events by the rules in force, or by changed ones.
 
-    Events are FILES of one JSON object a line, in the order of their arrival, or with --from those
-    of the lake. The clock is the events' own, and alerts are grouped, inhibited, repeated and held
-    back as the alert flow does it. With --rules the result is compared to that of the rules in
-    force. Rules about users, images, days and the pipeline itself do not read events.
+    Nothing is written or sent. Events are FILES of one JSON object a line, in the order of their
+    arrival, or with --from those of the lake. The clock is the events' own, and alerts are grouped,
+    inhibited, repeated and held back as the alert flow does it. With --rules the result is compared
+    to that of the rules in force. Rules about users, images, days and the pipeline itself do not
+    read events.
 
     Exit code 0: done; 1: no events, or the rules cannot be used; 2: wrong usage; 3: the stack
     cannot be read; 4: more pages a day than the budget.

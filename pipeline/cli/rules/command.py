@@ -55,7 +55,9 @@ def rules() -> None:
 @rules_option
 @_json_option
 def list_(stack_name: str | None, rules_file: Path | None, *, as_json: bool) -> None:
-    """List the rules in force: of the stack, the local run or, without either, the packaged ones.
+    """List the rules in force.
+
+    They are those of the stack, of the local run or, without either, the packaged ones.
 
     Exit code 0: listed; 1: the file cannot be used; 2: wrong usage; 3: the stack cannot be read.
     """
@@ -84,7 +86,9 @@ def list_(stack_name: str | None, rules_file: Path | None, *, as_json: bool) -> 
 def test(
     rule_ids: tuple[str, ...], stack_name: str | None, rules_file: Path | None, *, as_json: bool
 ) -> None:
-    """Run the examples of every RULE, or of all, under the rules in force or changed by --rules.
+    """Run the examples of each RULE, or of all.
+
+    The rules are those in force, or changed by --rules.
 
     Exit code 0: all as the examples say; 1: some are not, or the file cannot be used; 2: wrong
     usage; 3: the stack cannot be read.
@@ -116,9 +120,10 @@ def test(
 @rules_option
 @_json_option
 def explain_(event: str, stack_name: str | None, rules_file: Path | None, *, as_json: bool) -> None:
-    """Tell what each rule of the stream says of EVENT, JSON or @FILE, and why the others do not.
+    """Tell what each rule of the stream says of EVENT, and why.
 
-    The event is taken to be the first of its subject, so rules that need a past say what they take.
+    EVENT is JSON, or @FILE. The event is taken to be the first of its subject, so rules that need a
+    past say what they take.
 
     Exit code 0: told; 1: the event breaks the contract, or the file cannot be used; 2: wrong usage;
     3: the stack cannot be read.
@@ -139,9 +144,10 @@ def explain_(event: str, stack_name: str | None, rules_file: Path | None, *, as_
 @click.option("--advanced", is_flag=True, help="Allow 8,192 characters, which AWS charges for.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def set_(file: Path, stack_name: str | None, *, advanced: bool, yes: bool) -> None:
-    """Override the packaged rules by what FILE says, once it is checked; no deployment is needed.
+    """Override the packaged rules by what FILE says.
 
-    FILE is TOML with what differs from the packaged rules; it replaces the override before it.
+    The file is checked first, and no deployment is needed. FILE is TOML with what differs from the
+    packaged rules; it replaces the override before it.
 
     Exit code 0: done, or nothing to do; 1: the file cannot be used, or you said no; 2: wrong usage;
     3: the stack cannot be read.

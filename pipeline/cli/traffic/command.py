@@ -60,7 +60,7 @@ def traffic(  # noqa: PLR0913  the options of the command
     stream: str | None,
     stack_name: str | None,
 ) -> None:
-    """Write realistic events as JSON lines with planted incidents, and list those.
+    """Write realistic events with planted incidents, as JSON lines.
 
     Hosts report metrics, customers sign in, look around and buy as the hours of the day have it.
     The same seed, hours and end give the same events. The list of the incidents goes to standard

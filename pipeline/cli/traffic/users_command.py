@@ -10,7 +10,7 @@ import click
 from pipeline.cli.console import make_console
 from pipeline.cli.producers.destination import EXIT_REFUSED, NotPutError
 from pipeline.cli.stack import reading, stack_option
-from pipeline.cli.tables import Column, table
+from pipeline.cli.tables import Column, counted, table
 from pipeline.cli.traffic.people import MIN_PEOPLE, Plan, PutUser, UserAction, make_crowd
 from pipeline.cli.traffic.user_lines import RefusedChange, line_of, read_changes
 from pipeline.cli.traffic.user_table import NotWrittenError, UserTable
@@ -45,11 +45,11 @@ def users(  # noqa: PLR0913  the options of the command
     as_json: bool,
     stack_name: str | None,
 ) -> None:
-    """Write sign-ups, changes and removals of users as JSON lines, with incidents among them.
+    """Write sign-ups, changes and removals of users as JSON lines.
 
-    With --put they go to UsersTable, as the product would write them. The table's stream bears the
-    time of the write, so the incidents are those of that moment. The list of them goes to standard
-    error, or to standard output when the changes do not.
+    There are incidents among them. With --put they go to UsersTable, as the product would write
+    them. The table's stream bears the time of the write, so the incidents are those of that moment.
+    The list of them goes to standard error, or to standard output when the changes do not.
 
     Exit code 0: done; 1: some lines refused; 2: wrong usage; 3: the table did not take the changes.
     """
@@ -90,7 +90,7 @@ def _put(actions: Iterator[UserAction], stack_name: str | None) -> None:
 
 
 def _in_words(counts: Counter[str]) -> str:
-    return f"{counts['written']} users written, {counts['removed']} removed"
+    return f"{counted(counts['written'], 'user')} written, {counts['removed']} removed"
 
 
 def _print_plans(plans: Sequence[Plan], *, as_json: bool, beside: bool) -> None:

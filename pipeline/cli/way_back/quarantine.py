@@ -55,7 +55,13 @@ def quarantine() -> None:
 @stack_option
 @_since_option
 @_until_option
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="How many of the newest objects to read.",
+)
 @_json_option
 def list_(
     stack_name: str | None,
@@ -65,7 +71,7 @@ def list_(
     *,
     as_json: bool,
 ) -> None:
-    """List the objects of quarantine, the newest first, with what they hold.
+    """List the objects of quarantine, the newest first.
 
     An object has the refused records of one batch. The exit code is 1 when there is none.
     """
@@ -99,7 +105,13 @@ def list_(
 @stack_option
 @_since_option
 @_until_option
-@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="How many of the newest objects to read.",
+)
 @_json_option
 def explain_(
     stack_name: str | None,
@@ -109,9 +121,10 @@ def explain_(
     *,
     as_json: bool,
 ) -> None:
-    """Group what was refused by event type, JSON path and reason, with counts and samples.
+    """Group what was refused by event type, JSON path and reason.
 
-    Reads the newest objects up to the limit. The exit code is 1 when there is none.
+    Tells counts and samples. Reads the newest objects up to the limit. The exit code is 1 when
+    there is none.
     """
     with reading(stack_name) as stack:
         read = _read_newest(stack, since, until, limit)
@@ -129,10 +142,11 @@ def explain_(
 @click.option("--raw", "as_raw", is_flag=True, help="Write the record's bytes, nothing else.")
 @_json_option
 def show(record_id: str, stack_name: str | None, *, as_raw: bool, as_json: bool) -> None:
-    """Show one refused record with its bytes, which may hold personal data.
+    """Show one refused record with its bytes.
 
-    RECORD_ID is shardId:sequenceNumber, with a third part for a record of a KPL aggregate; `list`
-    and `explain` print it. The exit code is 1 when there is no such record.
+    They may hold personal data. RECORD_ID is shardId:sequenceNumber, with a third part for a record
+    of a KPL aggregate; `list` and `explain` print it. The exit code is 1 when there is no such
+    record.
     """
     if as_raw and as_json:
         raise click.UsageError("--raw and --json exclude each other")

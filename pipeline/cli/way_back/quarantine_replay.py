@@ -61,7 +61,7 @@ def replay_(  # noqa: PLR0913  one argument per option
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Judge refused records by today's contract, and put back those that it takes.
+    """Put back the refused records that today's contract takes.
 
     They come back under their original ids and leave quarantine; the others stay. Deploy the
     version with the new contract first: what its consumer refuses again stays too.

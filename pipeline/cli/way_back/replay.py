@@ -18,7 +18,7 @@ from pipeline.cli.moments import MomentType, short_text, utc_now
 from pipeline.cli.rules.files import Chosen, from_file, of_stack, rules_option
 from pipeline.cli.rules.shadow import Detection, Firing, firings, within
 from pipeline.cli.stack import EXIT_NOTHING, EXIT_UNREADABLE, Stack, reading, stack_option
-from pipeline.cli.tables import Column, print_json, print_table, remark, table
+from pipeline.cli.tables import Column, counted, print_json, print_table, remark, table
 from pipeline.cli.way_back.function_calls import Functions, NotTakenError
 from pipeline.cli.way_back.quarantine_back import CONSUMER
 from pipeline.cli.way_back.redrive import EXIT_LEFT, rate_option
@@ -83,7 +83,13 @@ class Done:
 )
 @click.option("--type", "event_type", type=click.Choice(_TYPES), help="Only events of this type.")
 @click.option("--subject", default="", help="Only events of this user id or source of metrics.")
-@click.option("--mode", type=click.Choice(get_args(Mode)), default="shadow", show_default=True)
+@click.option(
+    "--mode",
+    type=click.Choice(get_args(Mode)),
+    default="shadow",
+    show_default=True,
+    help="shadow tells and changes nothing, real sends the events through the consumer.",
+)
 @click.option(
     "--warm-up-hours",
     type=click.IntRange(min=0),
@@ -108,12 +114,12 @@ def replay(  # noqa: PLR0913, PLR0917  one argument per option
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Play the lake's events of a time range again, under the rules that the stack follows today.
+    """Play old events of the lake again, under the present rules.
 
-    In shadow mode nothing is changed: it prints the alerts that would have fired, and which of them
-    the stack has not found; --rules tries other rules. In real mode the events go through the
-    consumer under their original ids, which rewrites their rows, and what was not found becomes an
-    alert marked as a replay.
+    These are the rules that the stack follows today. In shadow mode nothing is changed: it prints
+    the alerts that would have fired, and which of them the stack has not found; --rules tries other
+    rules. In real mode the events go through the consumer under their original ids, which rewrites
+    their rows, and what was not found becomes an alert marked as a replay.
 
     Exit code 0: done; 1: no events in this time, or the rules cannot be used; 2: wrong usage; 3:
     the stack cannot be read, or interrupted; 4: the consumer did not take the events.
@@ -136,9 +142,8 @@ def replay(  # noqa: PLR0913, PLR0917  one argument per option
     if as_json:
         print_json(_fields(seen, done))
     elif done:
-        click.echo(
-            f"{done.events:,} events went through the consumer, {done.facts:,} facts are new"
-        )
+        went, new = counted(done.events, "event"), counted(done.facts, "new fact")
+        click.echo(f"{went} went through the consumer, {new} written")
     _end(seen, done)
 
 

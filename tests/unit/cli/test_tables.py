@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from pipeline.cli.tables import Column, figures, print_table, table
+from pipeline.cli.tables import Column, counted, figures, print_table, table
 
 
 @pytest.fixture
@@ -40,3 +40,21 @@ def test_a_total_stands_below_a_gap() -> None:
 
     lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
     assert lines[-4:] == ["one 7", "", "all 7", ""]
+
+
+def test_a_title_that_is_wider_than_its_table_stays_on_one_line() -> None:
+    laid_out = table("Moderation answers, declared and not recognised", [Column("image")], [("a",)])
+    console = Console(width=80, record=True, file=io.StringIO())
+
+    console.print(laid_out)
+
+    first = console.export_text().splitlines()[0]
+    assert first.rstrip() == "Moderation answers, declared and not recognised"
+
+
+def test_one_is_counted_without_an_s() -> None:
+    assert [counted(count, "alert") for count in (0, 1, 1234)] == [
+        "0 alerts",
+        "1 alert",
+        "1,234 alerts",
+    ]
