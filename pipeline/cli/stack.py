@@ -10,7 +10,12 @@ from typing import Any, Final
 import boto3.session
 import click
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoRegionError,
+)
 
 from pipeline.errors import PipelineError
 from pipeline.local.endpoint import Endpoint
@@ -106,6 +111,11 @@ def reading(stack_name: str | None) -> Iterator[Stack]:
         reason = f"{told.get('Code', '')}: {told.get('Message', '')}"
         message = f"cannot read {where}: {error.operation_name} was refused, {reason}"
         raise StackError(message) from error
+    except NoRegionError as error:
+        raise StackError(
+            f"cannot read {where}: no AWS region is set; set AWS_REGION, or AWS_PROFILE to a "
+            "profile with one. A local run is found by its name in its directory, while it is up."
+        ) from error
     except BotoCoreError as error:
         raise StackError(f"cannot read {where}: {error}") from error
     except PipelineError as error:  # as adapters tell it

@@ -17,7 +17,7 @@ from pipeline.cli.alerts.silence_preview import Preview, would_have_hidden
 from pipeline.cli.alerts.spans import SpanType, WeeklyType, weekly_text
 from pipeline.cli.moments import MomentType, short_text, utc_now
 from pipeline.cli.stack import EXIT_NOTHING, Stack, reading, stack_option
-from pipeline.cli.tables import Column, print_json, print_table, remark, table
+from pipeline.cli.tables import Column, counted, print_json, print_table, remark, table
 from pipeline.detection.anomaly import Severity
 from pipeline.detection.rules import default_rules
 from pipeline.detection.texts import MAX_TITLE_CHARS
@@ -108,13 +108,16 @@ def add(  # noqa: PLR0913  one for each option
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Hide the notifications of alerts, and print what that would have hidden of the last day.
+    """Hide the notifications of alerts for a while.
 
-    Patterns are those of a shell: 'web-*'. All that is given must fit. An alert that still fires
-    when its silence ends is told then. It takes effect within a minute.
+    Prints what that would have hidden of the last day. Patterns are those of a shell: 'web-*'. All
+    that is given must fit. An alert that still fires when its silence ends is told then. It takes
+    effect within a minute.
     """
     now = utc_now()
     start = starts_at or now
+    if not reason.strip():
+        raise click.UsageError("--reason may not be empty: whoever misses an alert reads it")
     try:
         made = msgspec.convert(
             {
@@ -130,7 +133,7 @@ def add(  # noqa: PLR0913  one for each option
             type=Silence,
         )
     except (ValueError, msgspec.ValidationError) as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(str(error).removesuffix(" - at `$.matcher`")) from error
     if rule and "*" not in rule and rule not in default_rules().texts():
         remark(f"no rule is called {rule}: the silence is made all the same")
     with reading(stack_name) as stack:
@@ -149,7 +152,7 @@ def add(  # noqa: PLR0913  one for each option
 @click.option("--all", "with_ended", is_flag=True, help="Show also those that have ended.")
 @_json_option
 def list_(*, stack_name: str | None, with_ended: bool, as_json: bool) -> None:
-    """List silences and maintenance windows, what each hid, and until when it holds.
+    """List silences and maintenance windows, and what each hid.
 
     The exit code is 1 when there is none.
     """
@@ -171,11 +174,13 @@ def list_(*, stack_name: str | None, with_ended: bool, as_json: bool) -> None:
 @stack_option
 @_json_option
 def remove(*, silence_id: str, stack_name: str | None, as_json: bool) -> None:
-    """End a silence now; what it hid and still fires is told within minutes.
+    """End a silence now.
 
-    SILENCE_ID may be any beginning of it that no other silence shares. The exit code is 1 when
-    there is no such silence.
+    What it hid and still fires is told within minutes. SILENCE_ID may be any beginning of it that
+    no other silence shares. The exit code is 1 when there is no such silence.
     """
+    if not silence_id:
+        raise click.UsageError("give the beginning of an id: streamwarden silence list has them")
     now = utc_now()
     with reading(stack_name) as stack:
         silences = _silences(stack)
@@ -284,7 +289,7 @@ def _print_added(made: Silence, hidden: Sequence[Preview], *, is_made: bool) -> 
     if not hidden:
         click.echo("of the last day it would have hidden nothing")
         return
-    click.echo(f"of the last day it would have hidden {count} notifications:\n")
+    click.echo(f"of the last day it would have hidden {counted(count, 'notification')}:\n")
     columns = (
         Column("hidden", is_figure=True),
         Column("severity"),
@@ -302,7 +307,7 @@ def _print_added(made: Silence, hidden: Sequence[Preview], *, is_made: bool) -> 
         )
         for one in hidden[:_MAX_SHOWN]
     ]
-    print_table(table(f"{len(hidden)} alerts", columns, rows))
+    print_table(table(counted(len(hidden), "alert"), columns, rows))
 
 
 def _table(rows: Sequence[SilenceRow], now: datetime) -> Table:

@@ -65,14 +65,17 @@ def tail(  # noqa: PLR0913  one for each option
     every_s: float,
     as_json: bool,
 ) -> None:
-    """Print a line for each change of an alert: opened, worse, more, taken over, resolved.
+    """Follow the alerts: a line for each change.
 
-    It begins with what fires, and looks at indexes of the table, so it may lag by seconds and sees
-    what happens between two looks as one change.
+    A change is opened, worse, more, taken over or resolved. It begins with what fires, and looks at
+    indexes of the table, so it may lag by seconds and sees what happens between two looks as one
+    change.
     """
     wanted = Wanted(severity=severity, rule=rule, subject=subject)
     with reading(stack_name) as stack:
         client, name = stack.client("dynamodb"), stack.output("AlertsTableName")
+        if not as_json:
+            remark("what fires, then each change; Ctrl-C ends it")
         looks = int(length.total_seconds() / every_s) if length else None
         try:
             for change in follow(

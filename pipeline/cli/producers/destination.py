@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 import boto3.session
 import click
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, NoRegionError
 
 from pipeline.cli.producers.producer import Producer
 from pipeline.cli.stack import reading, stack_option
@@ -64,5 +64,8 @@ def open_producer(stream: str | None, stack_name: str | None) -> Producer:
     try:
         session: Any = boto3.session.Session()
         return Producer(session.client("kinesis", config=_CONFIG), stream)
+    except NoRegionError as error:
+        message = f"cannot put on {stream}: no AWS region is set; set AWS_REGION"
+        raise NotPutError(message) from error
     except BotoCoreError as error:
         raise NotPutError(f"cannot put on {stream}: {error}") from error

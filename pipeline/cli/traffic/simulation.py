@@ -42,12 +42,14 @@ class Simulation:
 
     def __post_init__(self) -> None:
         if self.span < SPAN:
-            raise ValueError(f"the traffic needs at least {SPAN}, not {self.span}")
+            raise ValueError(
+                f"the traffic needs at least {_hours(SPAN)} hours, not {_hours(self.span)}"
+            )
         if self._ordinary < 0:
             least = self.records - self._ordinary
             raise ValueError(
-                f"{self.span} of metrics and the planted incidents are {least} records, "
-                f"more than {self.records}"
+                f"{_hours(self.span)} hours of metrics and the planted incidents are "
+                f"{least} records, more than {self.records}"
             )
 
     @property
@@ -74,3 +76,7 @@ class Simulation:
         """How many events are left for ordinary visits."""
         metrics = len(SERIES) * (self.span // STEP)
         return self.records - metrics - sum(len(attack.events) for attack in self._attacks)
+
+
+def _hours(span: timedelta) -> str:
+    return f"{span / timedelta(hours=1):g}"

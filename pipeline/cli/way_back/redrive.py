@@ -10,7 +10,7 @@ import click
 from pipeline.cli.finite import FiniteRange
 from pipeline.cli.moments import MomentType, short_text, utc_now
 from pipeline.cli.stack import EXIT_NOTHING, EXIT_UNREADABLE, Stack, reading, stack_option
-from pipeline.cli.tables import Column, print_json, print_table, remark, table
+from pipeline.cli.tables import Column, counted, print_json, print_table, remark, table
 from pipeline.cli.way_back.dead_letters import DeadLetters
 from pipeline.cli.way_back.failed_batches import FailedBatches
 from pipeline.cli.way_back.function_calls import Functions
@@ -71,10 +71,11 @@ def redrive(  # noqa: PLR0913, PLR0917  one argument per option
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Bring back what was given up, from all PLACES or from those named.
+    """Bring back what was set aside.
 
-    Counts and reasons come first. What is taken is removed where it lay, nothing else is. Records
-    come back under their original ids, so the command may be interrupted and repeated.
+    It looks at all places, or at those named. Counts and reasons come first. What is taken is
+    removed where it lay, nothing else is. Records come back under their original ids, so the
+    command may be interrupted and repeated.
 
     Exit code 0: all that was chosen came back; 1: there is nothing; 2: wrong usage; 3: the stack
     cannot be read, or interrupted; 4: something was not taken and stays.
@@ -93,7 +94,7 @@ def redrive(  # noqa: PLR0913, PLR0917  one argument per option
             outcome = bring_back(chosen, keepers, rate)
     if as_json:
         print_json(_fields(groups, outcome))
-    elif not dry_run:
+    elif chosen and not dry_run:
         print_outcome(outcome)
     end(chosen, outcome)
 
@@ -162,7 +163,8 @@ def print_groups(groups: Sequence[Group], title: str) -> None:
 def print_outcome(outcome: Outcome) -> None:
     """Say what came back and what stays, with the reason."""
     click.echo(
-        f"{outcome.records:,} records came back, out of {outcome.items:,} objects and messages"
+        f"{counted(outcome.records, 'record')} came back; "
+        f"objects and messages that held them: {outcome.items:,}"
     )
     for lost, why in outcome.left[:_MAX_LEFT_SHOWN]:
         remark(f"stays: {lost.key}: {clean(why, _MAX_TEXT_CHARS)}")

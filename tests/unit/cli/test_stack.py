@@ -123,7 +123,7 @@ def test_aws_without_a_region_is_said_in_plain_words(monkeypatch: pytest.MonkeyP
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "none")
 
-    with pytest.raises(StackError, match="You must specify a region"):
+    with pytest.raises(StackError, match="no AWS region is set; set AWS_REGION"):
         _enter("streamwarden-prod")
 
 

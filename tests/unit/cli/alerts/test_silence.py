@@ -134,3 +134,27 @@ def test_a_rule_that_nobody_knows_is_remarked_upon() -> None:
 
     assert result.exit_code == 0
     assert result.stderr == "no rule is called statik_limit: the silence is made all the same\n"
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["add", "--rule", "x", "--for", "2h", "--reason", " "],
+            "Error: --reason may not be empty",
+        ),
+        (
+            ["add", "--for", "2h", "--reason", "x"],
+            "Error: give at least one of rule, subject, source, severity and label\n",
+        ),
+        (["remove", ""], "Error: give the beginning of an id"),
+    ],
+)
+def test_what_is_missing_is_said_in_the_words_of_the_command(
+    arguments: list[str], told: str
+) -> None:
+    result = _run(*arguments)
+
+    assert result.exit_code == 2
+    assert told in result.stderr

@@ -3,11 +3,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 
 from pipeline.cli.alerts.index import AlertLine
-from pipeline.cli.alerts.tail import follow, snapshot
+from pipeline.cli.alerts.tail import follow, snapshot, tail
 from tests.fakes.alerts import NOON
-from tests.unit.cli.stacks import Deployed, deployed, row
+from tests.unit.cli.stacks import STACK, Deployed, deployed, row
 
 CPU = AlertLine(
     alert_id="a",
@@ -86,3 +87,13 @@ def test_a_snapshot_holds_what_fires_and_what_has_just_opened(stack: Deployed) -
     seen = snapshot(stack.dynamodb, "alerts", NOON)
 
     assert set(seen) == {"old and firing", "over already"}
+
+
+@pytest.mark.usefixtures("stack")
+def test_where_nothing_fires_it_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+
+    result = CliRunner().invoke(tail, ["--stack", STACK, "--for", "1s", "--every", "2"])
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "what fires, then each change; Ctrl-C ends it\n"

@@ -15,3 +15,4 @@ def test_without_a_local_run_it_says_what_to_do(
 
     assert result.exit_code == 3
     assert "Start `streamwarden local` here" in result.stderr
+    assert "--stack" not in result.stderr

@@ -65,5 +65,7 @@ def test_a_missing_region_is_told_in_plain_words(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("AWS_REGION", raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
 
-    with pytest.raises(NotPutError, match="cannot put on events: You must specify a region"):
+    with pytest.raises(
+        NotPutError, match="cannot put on events: no AWS region is set; set AWS_REGION"
+    ):
         open_producer("events", None)

@@ -117,3 +117,12 @@ def test_a_stack_without_such_a_place_is_told() -> None:
 
     assert result.exit_code == 3
     assert "has no output LakeBucketName" in result.stderr
+
+
+@pytest.mark.usefixtures("dead")
+def test_people_read_what_came_back_or_that_there_is_nothing() -> None:
+    first, second = _run("queues", "--yes"), _run("queues", "--yes")
+
+    told = "2 records came back; objects and messages that held them: 2\n"
+    assert first.stdout.endswith(told)
+    assert (second.stdout, second.stderr) == ("", "nothing is set aside\n")
