@@ -23,6 +23,7 @@ BIN = Path(sys.executable).parent
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     environment = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
+    environment["PATH"] = os.defpath  # where streamwarden is not
     with subprocess.Popen(
         [BIN / "streamwarden", "local", "--template", ROOT / "template.yaml"],
         cwd=tmp_path,
@@ -89,6 +90,7 @@ def test_a_record_of_another_terminal_is_paged_and_ctrl_c_leaves_nothing_behind(
     assert "[FIRING:1][HIGH] disk_usage 95.2% > 90% on web-7 (dev)" in page
     assert streams.stdout.split() == [stream]
     assert exit_code == 0
+    assert re.search(r"^\. \S+/bin/activate$", usage, re.MULTILINE)
     assert was_published
     assert not (tmp_path / STACK_FILE).exists()
     assert len(children) >= 3  # the server and a worker of each function

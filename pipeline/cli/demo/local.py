@@ -1,6 +1,8 @@
 """`streamwarden local`: the template on this machine, up until Ctrl-C."""
 
 import os
+import shutil
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +38,7 @@ template_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     default=Path("template.yaml"),
     show_default=True,
-    help="The SAM template to run.",
+    help="The SAM template.",
 )
 
 
@@ -54,10 +56,10 @@ def local(
     artifact: bool,
     logs: bool,
 ) -> None:
-    """Keep the template running on this machine until Ctrl-C, and show the pages as they arrive.
+    """Keep the stack up on this machine, and show its pages.
 
-    AWS_ENDPOINT_URL in the environment points it at another endpoint than its own. While it is up,
-    the reading commands in other terminals of this directory find it.
+    Ctrl-C ends it. AWS_ENDPOINT_URL in the environment points it at another endpoint than its own.
+    While it is up, the reading commands in other terminals of this directory find it.
     """
     console = make_console()
     with (
@@ -198,8 +200,9 @@ def _print_usage(console: Console, run: LocalRun) -> None:
         '"value":95.2,"unit":"%","timestamp":"\'$(date -u +%FT%TZ)\'"}\''
     )
     console.out(
-        f"\nThe stream is {stream} on {run.endpoint.url}. In another terminal:\n\n"
-        f"{exports}\n"
+        f"\nThe stream is {stream} on {run.endpoint.url}. "
+        "In another terminal, in this directory:\n\n"
+        f"{_on_path()}{exports}\n"
         f"echo {event} |\n"
         f"  aws kinesis put-record --stream-name {stream} --partition-key web-7 "
         "--data fileb:///dev/stdin\n"
@@ -207,6 +210,14 @@ def _print_usage(console: Console, run: LocalRun) -> None:
         f"Logs are in {RUN_DIRECTORY / 'local'}; pages appear here. Ctrl-C ends the run.\n",
         highlight=False,
     )
+
+
+def _on_path() -> str:
+    """Return the line that a shell needs to find `streamwarden`, empty where it does already."""
+    activate, here = Path(sys.prefix, "bin", "activate"), Path.cwd()
+    if shutil.which("streamwarden") or not activate.exists():
+        return ""
+    return f". {activate.relative_to(here) if activate.is_relative_to(here) else activate}\n"
 
 
 def _is_power_of_ten(number: int) -> bool:

@@ -51,6 +51,11 @@ def print_report(console: Console, result: DemoResult) -> None:
     if result.costs:
         console.print(cost_table("A million such events", result.costs))
     console.print(cost_table("A month without events", result.idle_costs))
+    console.print(
+        "The stack is gone with the run: `streamwarden local` keeps one up, for the commands that "
+        "pages name.\n",
+        soft_wrap=True,
+    )
     wrong = problems(result)
     for problem in wrong:
         console.print(Text(f"wrong: {problem}", style="red"), soft_wrap=True)

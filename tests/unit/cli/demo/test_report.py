@@ -126,7 +126,10 @@ def test_injected_faults_and_copies_are_told_only_when_faults_were_wanted() -> N
 
 
 def test_a_good_run_says_so() -> None:
-    assert "The ledgers balance; each of 1 planted incidents has exactly one alert." in _printed()
+    hint, verdict = (line for line in _printed().splitlines()[-3:] if line.strip())
+
+    assert verdict == "The ledgers balance; each of 1 planted incidents has exactly one alert."
+    assert "`streamwarden local` keeps one up" in hint
 
 
 def test_a_bad_run_says_why_and_does_not_praise_itself() -> None:
