@@ -221,8 +221,12 @@ def test_fired_schedules_compact_the_lake_and_compute_figures_and_an_unusual_day
     put_events(run, *([activity("view")] * 3), at=now)
     run.wait_until_drained(60)
 
+    def fire(logical_id: str, at: datetime) -> None:
+        run.fire(logical_id, at)
+        run.wait_until_drained(60)
+
     arrived = datetime.now(UTC)  # noqa: TID251  the hour that is compacted
-    fire_schedules(run, arrived, lambda: run.wait_until_drained(60))
+    fire_schedules(fire, arrived, unsettled=list)
 
     found = {
         (row["query"]["S"], row["period"]["S"]): row for row in rows(run, "AnalyticsJobsTable")
