@@ -76,7 +76,6 @@ def local(
         ) as run,
         published(run, "streamwarden-local"),
     ):
-        _print_usage(console, run)
         inbox = Inbox(
             run.endpoint.client("sns"),
             run.endpoint.client("sqs"),
@@ -84,6 +83,7 @@ def local(
             "streamwarden-local-pages",
         )
         try:
+            _print_usage(console, run)
             while True:
                 for page in inbox.read():
                     print_page(console, page)
