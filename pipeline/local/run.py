@@ -1,5 +1,6 @@
 """A SAM template running on this machine: endpoint, deployment, workers and event sources."""
 
+import fcntl
 import signal
 import threading
 import time
@@ -68,7 +69,8 @@ class LocalRun:
 
     Args:
         template: The SAM template.
-        directory: Where the run keeps its logs and checkpoints; may be an earlier run's.
+        directory: Where the run keeps its logs and checkpoints, for one run at a time; may be an
+            earlier run's.
         stack_name: Name of the stack.
         parameters: Values of the template's parameters.
         endpoint: The endpoint to run on, started by the run; an own moto server without one.
@@ -174,13 +176,14 @@ class LocalRun:
         """Start the endpoint, deploy the template, start the sources.
 
         Raises:
+            RunError: Another run is in the directory.
             RuntimeUnavailableError: There are packages, and Lambda's client is not installed.
         """
         runtime = lambda_runtime(self._directory) if self._packages else None
         with ExitStack() as stack:
             stack.enter_context(_termination_unwinds())
+            stack.enter_context(_alone_in(self._directory))
             stack.enter_context(self.endpoint)
-            self._directory.mkdir(parents=True, exist_ok=True)
             stack.enter_context(self.services)
             self.deployment = deploy(
                 self._template,
@@ -218,6 +221,20 @@ class LocalRun:
         """Stop sources, workers and endpoint, in this order; a second Ctrl-C does not interrupt."""
         with _uninterrupted():
             self._exit.close()
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Keep other runs out of a directory; the system lets go of the lock when a process dies."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunError(
+                f"another run uses {directory}: end it first, or start this one elsewhere"
+            ) from error
+        yield
 
 
 @contextmanager

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from pipeline.cli.main import main
 from pipeline.cli.stack import STACK_FILE
 
 LIST_STREAMS = "import boto3; print(*boto3.client('kinesis').list_streams()['StreamNames'])"
@@ -25,7 +27,10 @@ def terminal(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     environment = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
     environment["PATH"] = os.defpath  # where streamwarden is not
     with subprocess.Popen(
-        [BIN / "streamwarden", "local", "--template", ROOT / "template.yaml"],
+        [
+            *(BIN / "streamwarden", "local", "--template", ROOT / "template.yaml"),
+            *("--parameter", "Environment=staging"),
+        ],
         cwd=tmp_path,
         env=environment,
         stdout=subprocess.PIPE,
@@ -87,7 +92,7 @@ def test_a_record_of_another_terminal_is_paged_and_ctrl_c_leaves_nothing_behind(
     terminal.send_signal(signal.SIGINT)
     exit_code = terminal.wait(timeout=60)
 
-    assert "[FIRING:1][HIGH] disk_usage 95.2% > 90% on web-7 (dev)" in page
+    assert "[FIRING:1][HIGH] disk_usage 95.2% > 90% on web-7 (staging)" in page
     assert streams.stdout.split() == [stream]
     assert exit_code == 0
     assert re.search(r"^\. \S+/bin/activate$", usage, re.MULTILINE)
@@ -95,3 +100,10 @@ def test_a_record_of_another_terminal_is_paged_and_ctrl_c_leaves_nothing_behind(
     assert not (tmp_path / STACK_FILE).exists()
     assert len(children) >= 3  # the server and a worker of each function
     assert psutil.wait_procs(children, timeout=60)[1] == []
+
+
+def test_a_parameter_needs_its_name_and_a_value() -> None:
+    told = CliRunner().invoke(main, ["local", "--parameter", "Environment"])
+
+    assert told.exit_code == 2
+    assert "Invalid value for '--parameter': 'Environment' is not NAME=VALUE" in told.output

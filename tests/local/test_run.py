@@ -17,7 +17,7 @@ import pytest
 
 from pipeline.local.endpoint import Endpoint
 from pipeline.local.lambda_service import LambdaSettings
-from pipeline.local.run import DrainProgress, DrainTimeoutError, LocalRun, RunEvent
+from pipeline.local.run import DrainProgress, DrainTimeoutError, LocalRun, RunError, RunEvent
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
@@ -255,6 +255,15 @@ def test_what_is_not_drained_in_time_is_named(application: Application, endpoint
 
         with pytest.raises(DrainTimeoutError, match=r"not drained after 0 s: \w+ shardId-0+\d$"):
             run.wait_until_drained(0)
+
+
+def test_a_directory_is_for_one_run_at_a_time(application: Application, endpoint: Endpoint) -> None:
+    refused = pytest.raises(RunError, match=r"another run uses \S+/run: end it first, or start")
+    with application.running(endpoint), refused, application.running(endpoint):
+        pass
+
+    with application.running(endpoint) as again:
+        assert again.deployment.physical_ids
 
 
 def test_no_process_and_no_thread_is_left(application: Application, endpoint: Endpoint) -> None:

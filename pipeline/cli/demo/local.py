@@ -5,7 +5,7 @@ import shutil
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,14 +42,37 @@ template_option = click.option(
 )
 
 
+def _values_by_name(
+    context: click.Context,  # noqa: ARG001  click's signature
+    parameter: click.Parameter,  # noqa: ARG001  click's signature
+    values: Sequence[str],
+) -> dict[str, str]:
+    by_name: dict[str, str] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not (name and equals):
+            raise click.BadParameter(f"{value!r} is not NAME=VALUE")
+        by_name[name] = text
+    return by_name
+
+
 @click.command()
 @template_option
+@click.option(
+    "--parameter",
+    "parameters",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_values_by_name,
+    help="A value for a parameter of the template, in place of its default; may be repeated.",
+)
 @faults_option
 @moderation_option
 @artifact_option
 @click.option("--logs", is_flag=True, help="Show every line that the functions log.")
 def local(
     template: Path,
+    parameters: Mapping[str, str],
     faults: FaultPlan | None,
     moderation: Declared | None,
     *,
@@ -68,6 +91,7 @@ def local(
             template,
             "local",
             console,
+            parameters=parameters,
             faults=faults,
             moderation=moderation,
             settings=LambdaSettings(fires_schedules=True),
@@ -98,6 +122,7 @@ def open_local_run(  # noqa: PLR0913  the docstring says what each is for
     name: str,
     console: Console,
     *,
+    parameters: Mapping[str, str] | None = None,
     faults: FaultPlan | None = None,
     moderation: Declared | None = None,
     settings: LambdaSettings | None = None,
@@ -110,6 +135,7 @@ def open_local_run(  # noqa: PLR0913  the docstring says what each is for
         template: The SAM template.
         name: Tells the stack and the run's directory from those of other runs.
         console: Where failures are shown, and log lines if wanted.
+        parameters: Values of the template's parameters in place of their defaults.
         faults: What is to go wrong.
         moderation: What Rekognition answers about unsafe images.
         settings: How the local Lambda differs from the real one; schedules do not fire without it.
@@ -125,6 +151,7 @@ def open_local_run(  # noqa: PLR0913  the docstring says what each is for
         template,
         directory=RUN_DIRECTORY / name,
         stack_name=f"streamwarden-{name}",
+        parameters=parameters,
         endpoint=Endpoint.from_environment(os.environ, faults=faults),
         on_event=event_printer(console, logs=logs),
         settings=settings,
@@ -191,7 +218,7 @@ def print_unhandled(console: Console, run: LocalRun) -> None:
 
 def _print_usage(console: Console, run: LocalRun) -> None:
     print_unhandled(console, run)
-    stream = run.deployment.physical_ids["EventStream"]
+    stream = run.deployment.outputs["EventStreamName"]
     exports = "\n".join(
         f"export {name}={text}" for name, text in run.endpoint.environment().items()
     )
