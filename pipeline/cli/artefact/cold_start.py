@@ -51,15 +51,15 @@ def cold_starts(packages: Sequence[Package], rounds: int = ROUNDS) -> dict[str, 
     """Measure the start of packages: the handler's module, and a client of each of its services.
 
     The unit is `boto3.client("dynamodb")` with boto3 as it is installed beside this interpreter.
-    Each round measures all of them, and a ratio is taken within a round: the median of the ratios
+    Each package is measured right after the unit, round after round: the median of such ratios
     holds on a busy machine too.
     """
     library = Path(boto3.__file__).resolve().parents[1]
     times: dict[str, list[tuple[float, float]]] = {package.name: [] for package in packages}
     for _ in range(rounds):
-        unit = _cpu_ms(library, _ONE_CLIENT)
         for package in packages:
             code = start_code(package.handler, package.services)
+            unit = _cpu_ms(library, _ONE_CLIENT)
             cpu_ms = _cpu_ms(package.folder, code)
             times[package.name].append((cpu_ms, cpu_ms / unit))
     return {name: _median(values) for name, values in times.items()}
