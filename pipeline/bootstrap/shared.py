@@ -15,7 +15,7 @@ import boto3
 
 from pipeline.adapters import rule_parameter
 from pipeline.adapters.aws import CLIENT_CONFIG, MAX_CONNECTIONS
-from pipeline.adapters.batch_bodies import encode_batch_writes
+from pipeline.adapters.batch_bodies import take_over_batches
 from pipeline.adapters.bucket_owner import own_buckets_only
 from pipeline.adapters.clock import SystemClock
 from pipeline.adapters.dynamodb import BatchTables
@@ -78,7 +78,7 @@ def s3() -> "S3Client":
 def dynamodb() -> "DynamoDBClient":
     """Return the client of DynamoDB, batch writes encoded by hand."""
     client = boto3.client("dynamodb", config=CLIENT_CONFIG)
-    encode_batch_writes(client)
+    take_over_batches(client)
     return client
 
 
