@@ -4,10 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 
-import boto3
-
+from pipeline.adapters import aws
 from pipeline.adapters.alert_store import DynamoAlertStore
-from pipeline.adapters.aws import CLIENT_CONFIG
 from pipeline.adapters.ledger import DynamoLedger
 from pipeline.adapters.silence_table import DynamoSilences
 from pipeline.adapters.sns import SnsPager
@@ -28,7 +26,7 @@ def _lasting_ports(settings: DynamodbAlertsSettings) -> AlertPorts:
     return AlertPorts(
         store=DynamoAlertStore(dynamodb(), settings.alerts_table),
         pager=SnsPager(
-            boto3.client("sns", config=CLIENT_CONFIG),
+            aws.client("sns"),
             {"alerts": settings.alerts_topic_arn, "oncall": settings.oncall_topic_arn},
         ),
         ledger=DynamoLedger(dynamodb(), settings.alerts_table),

@@ -3,10 +3,8 @@
 import os
 from functools import cache
 
-import boto3
-
+from pipeline.adapters import aws
 from pipeline.adapters.athena import AthenaEngine
-from pipeline.adapters.aws import CLIENT_CONFIG
 from pipeline.adapters.emf import EmfMetrics
 from pipeline.adapters.fact_table import DynamoFactTable
 from pipeline.adapters.job_rows import DynamoJobs
@@ -32,7 +30,7 @@ __all__ = [
 def query_engine() -> QueryEngine:
     """Return Athena."""
     settings = _settings()
-    client = boto3.client("athena", config=CLIENT_CONFIG)
+    client = aws.client("athena")
     return AthenaEngine(client, settings.analytics_workgroup, settings.analytics_database)
 
 

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import boto3
-
-from pipeline.adapters.aws import CLIENT_CONFIG
+from pipeline.adapters import aws
 from pipeline.adapters.emf import EmfMetrics
 from pipeline.adapters.image_content import ImageContent
 from pipeline.adapters.job_queue import SqsJobQueue
@@ -65,7 +63,7 @@ def user_sink() -> UserSink:
 @cache
 def onboarding_queue() -> JobQueue:
     """Return the queue of the onboarding jobs."""
-    client = boto3.client("sqs", config=CLIENT_CONFIG)
+    client = aws.client("sqs")
     return SqsJobQueue(client, _user_settings().onboarding_queue_url)
 
 

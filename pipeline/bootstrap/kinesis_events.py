@@ -5,9 +5,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
-import boto3
-
-from pipeline.adapters.aws import CLIENT_CONFIG
+from pipeline.adapters import aws
 from pipeline.adapters.emf import EmfMetrics
 from pipeline.adapters.event_items import EventTables
 from pipeline.adapters.event_sink import AwsEventSink
@@ -76,7 +74,7 @@ def state_store() -> StateStore:
 @cache
 def shard_lineage() -> ShardLineage:
     """Return the lineage of the event stream's shards."""
-    client = boto3.client("kinesis", config=CLIENT_CONFIG)
+    client = aws.client("kinesis")
     return KinesisShardLineage(client, _event_settings().event_stream)
 
 

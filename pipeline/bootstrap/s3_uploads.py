@@ -3,9 +3,7 @@
 import os
 from functools import cache
 
-import boto3
-
-from pipeline.adapters.aws import CLIENT_CONFIG
+from pipeline.adapters import aws
 from pipeline.adapters.emf import EmfMetrics
 from pipeline.adapters.rekognition import RekognitionAnalyser
 from pipeline.adapters.thumbnail_queue import SqsThumbnailJobs
@@ -36,13 +34,13 @@ def upload_settings() -> S3UploadsSettings:
 @cache
 def analyser() -> Analyser:
     """Return what looks at uploads."""
-    return RekognitionAnalyser(boto3.client("rekognition", config=CLIENT_CONFIG))
+    return RekognitionAnalyser(aws.client("rekognition"))
 
 
 @cache
 def thumbnail_jobs() -> ThumbnailJobs:
     """Return the queue of the thumbnails."""
-    client = boto3.client("sqs", config=CLIENT_CONFIG)
+    client = aws.client("sqs")
     return SqsThumbnailJobs(client, upload_settings().thumbnail_queue_url)
 
 

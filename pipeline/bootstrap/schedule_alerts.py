@@ -3,9 +3,7 @@
 import os
 from functools import cache
 
-import boto3
-
-from pipeline.adapters.aws import CLIENT_CONFIG
+from pipeline.adapters import aws
 from pipeline.adapters.dead_letters import SqsDeadLetters
 from pipeline.adapters.emf import EmfMetrics
 from pipeline.adapters.progress import DynamoProgress
@@ -40,7 +38,7 @@ def alert_ports() -> AlertPorts:
 @cache
 def dead_letters() -> DeadLetters:
     """Return where notifications go that no topic takes."""
-    client = boto3.client("sqs", config=CLIENT_CONFIG)
+    client = aws.client("sqs")
     return SqsDeadLetters(client, _settings().alerts_dead_letter_queue_url)
 
 
@@ -59,8 +57,8 @@ def checkup(rules: Rules) -> Checkup:
     )
     return Checkup(
         DynamoProgress(dynamodb(), table),
-        KinesisStreamTail(boto3.client("kinesis", config=CLIENT_CONFIG), settings.event_stream),
-        SqsQueueDepths(boto3.client("sqs", config=CLIENT_CONFIG), _dead_letter_queues(settings)),
+        KinesisStreamTail(aws.client("kinesis"), settings.event_stream),
+        SqsQueueDepths(aws.client("sqs"), _dead_letter_queues(settings)),
         states,
         rules.health,
         parameter_rules(),

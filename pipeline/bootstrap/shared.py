@@ -11,10 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import boto3
-
-from pipeline.adapters import rule_parameter
-from pipeline.adapters.aws import CLIENT_CONFIG, MAX_CONNECTIONS
+from pipeline.adapters import aws, rule_parameter
 from pipeline.adapters.batch_bodies import take_over_batches
 from pipeline.adapters.bucket_owner import own_buckets_only
 from pipeline.adapters.clock import SystemClock
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 
 BuiltT = TypeVar("BuiltT")
 
-FLUSH_THREADS: Final = MAX_CONNECTIONS
+FLUSH_THREADS: Final = aws.MAX_CONNECTIONS
 """Requests of one flush at a time: a batch of 500 makes 21, which then wait but once."""
 
 DAY_S: Final = 86_400
@@ -50,7 +47,7 @@ def per_rules(build: Callable[[Rules], BuiltT]) -> rule_parameter.PerRules[Built
 @cache
 def parameter_rules() -> rule_parameter.ParameterRules:
     """Return what keeps the rules up to date."""
-    client = boto3.client("ssm", config=CLIENT_CONFIG)
+    client = aws.client("ssm")
     return rule_parameter.ParameterRules(client, rules_parameter(os.environ), clock())
 
 
@@ -69,7 +66,7 @@ def clock() -> Clock:
 @cache
 def s3() -> "S3Client":
     """Return the client of S3, for buckets of this account alone."""
-    client = boto3.client("s3", config=CLIENT_CONFIG)
+    client: S3Client = aws.client("s3")
     own_buckets_only(client, bucket_owner(os.environ))
     return client
 
@@ -77,7 +74,7 @@ def s3() -> "S3Client":
 @cache
 def dynamodb() -> "DynamoDBClient":
     """Return the client of DynamoDB, batch writes encoded by hand."""
-    client = boto3.client("dynamodb", config=CLIENT_CONFIG)
+    client: DynamoDBClient = aws.client("dynamodb")
     take_over_batches(client)
     return client
 

@@ -3,11 +3,10 @@
 import os
 from functools import cache
 
-import boto3
 from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pipeline.adapters.aws import CLIENT_CONFIG
+from pipeline.adapters import aws
 from pipeline.adapters.emf import EmfMetrics
 from pipeline.adapters.notifications import SnsNotifier
 from pipeline.adapters.once import PowertoolsOnce, persistence
@@ -42,7 +41,7 @@ def profiles() -> Profiles:
 @cache
 def notifier() -> Notifier:
     """Return the topic of messages to users."""
-    client = boto3.client("sns", config=CLIENT_CONFIG)
+    client = aws.client("sns")
     return SnsNotifier(client, _onboarding_settings().notifications_topic_arn)
 
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 from PIL import Image as Pillow
 
 from consumers import sqs_thumbnails
+from pipeline.bootstrap import shared
 from pipeline.bootstrap import sqs_thumbnails as bootstrap
 from pipeline.detection.anomaly import timestamp_text
 from pipeline.flows.thumbnails.keys import source_key
@@ -285,15 +285,14 @@ def test_no_hostile_message_forges_a_log_line() -> None:
 def test_a_job_about_a_foreign_bucket_calls_nothing(account: Account) -> None:
     body = labelled(account, jpeg()).replace('"content"', '"foreign"')
     called: list[str] = []
-    assert boto3.DEFAULT_SESSION
-    boto3.DEFAULT_SESSION.events.register(
-        "before-call", lambda model, **_: called.append(model.name)
-    )
+    clients: tuple[Any, ...] = (shared.s3(), shared.dynamodb())
+    for client in clients:
+        client.meta.events.register("before-call", lambda model, **_: called.append(model.name))
 
     failed = handle(body)
 
     assert failed == ["1"]
-    assert called == ["GetParameter"]  # the rules, before any message is looked at
+    assert called == []
 
 
 def test_an_outage_sends_the_message_back_and_leaves_the_row(

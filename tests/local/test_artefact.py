@@ -100,9 +100,9 @@ def test_the_start_is_the_module_and_a_client_of_each_service() -> None:
 
     assert code.splitlines() == [
         "import consumers.kinesis_events",
-        "import boto3",
-        "boto3.client('dynamodb')",
-        "boto3.client('s3')",
+        "from pipeline.adapters import aws",
+        "aws.client('dynamodb')",
+        "aws.client('s3')",
     ]
 
 

@@ -22,6 +22,11 @@ def beside_boto3_bytes(package: Package) -> int:
     return sum(size for name, size in package.sizes.items() if name not in BOTO3)
 
 
+def is_slow(start: ColdStart) -> bool:
+    """Tell whether a start exceeds its budget."""
+    return start.ratio > MAX_START_RATIO
+
+
 def overspent(package: Package, start: ColdStart | None) -> Iterator[str]:
     """Yield a line for each budget that a package exceeds.
 
@@ -33,7 +38,7 @@ def overspent(package: Package, start: ColdStart | None) -> Iterator[str]:
         size, limit, what = beside_boto3_bytes(package), MAX_BESIDE_BOTO3_BYTES, "beside boto3"
     if size > limit:
         yield f"{package.name} has {size / MB:.1f} MB {what}, the budget is {limit / MB:.0f}"
-    if start and start.ratio > MAX_START_RATIO:
+    if start and is_slow(start):
         yield (
             f"{package.name} starts in {start.ratio:.2f} times one boto3 client, "
             f"the budget is {MAX_START_RATIO}"

@@ -67,8 +67,9 @@ def cold_starts(packages: Sequence[Package], rounds: int = ROUNDS) -> dict[str, 
 
 def start_code(handler: str, services: Iterable[str]) -> str:
     """Return a program that loads a handler's module and makes the clients that it will make."""
-    clients = [f"boto3.client({service!r})" for service in sorted(services)]
-    return "\n".join([f"import {handler.rpartition('.')[0]}", "import boto3", *clients])
+    clients = [f"aws.client({service!r})" for service in sorted(services)]
+    imports = [f"import {handler.rpartition('.')[0]}", "from pipeline.adapters import aws"]
+    return "\n".join([*imports, *clients])
 
 
 def _median(values: Sequence[tuple[float, float]]) -> ColdStart:
