@@ -41,7 +41,8 @@ _REFUSED_INPUT: Final = frozenset(
 def client(service: str) -> Any:  # noqa: ANN401  stubs type the callers' clients
     """Return a client of a service: the one that boto3 would return, without loading boto3.
 
-    File transfer and resources, which boto3 adds, are not used and take a third of a cold start.
+    boto3 adds file transfer and resources, which are not used here: loading them took 48 to 54 of
+    the 301 to 310 ms of CPU that the thumbnails' cold start took.
     """
     return _session().create_client(service, config=CLIENT_CONFIG)
 

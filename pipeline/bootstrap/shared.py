@@ -73,7 +73,7 @@ def s3() -> "S3Client":
 
 @cache
 def dynamodb() -> "DynamoDBClient":
-    """Return the client of DynamoDB, batch writes encoded by hand."""
+    """Return the client of DynamoDB, whose batches msgspec encodes and decodes."""
     client: DynamoDBClient = aws.client("dynamodb")
     take_over_batches(client)
     return client
