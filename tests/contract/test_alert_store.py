@@ -2,21 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 from moto import mock_aws
 
 from pipeline.adapters.alert_store import DynamoAlertStore
-from pipeline.adapters.aws import CLIENT_CONFIG
 from pipeline.detection.alerting import Firing
 from pipeline.ports import AlertKey, AlertRow, AlertStore
-from tests.fakes.alert_tables import create_tables
+from tests.fakes.alert_tables import client_with
 from tests.fakes.alerts import NOON, FakeAlertStore
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 SHOWN: dict[str, str | int] = {"status": "firing", "count": 3, "component": ""}
 
@@ -27,19 +21,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[AlertStore]:
         yield FakeAlertStore()
         return
     with mock_aws():
-        yield DynamoAlertStore(_client_with_table(), "alerts")
-
-
-def _client_with_table() -> "DynamoDBClient":
-    client = boto3.client(
-        "dynamodb",
-        "eu-west-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        config=CLIENT_CONFIG,
-    )
-    create_tables(client, AlertsTable="alerts")
-    return client
+        yield DynamoAlertStore(client_with(AlertsTable="alerts"), "alerts")
 
 
 def test_there_is_no_alert_before_the_first(store: AlertStore) -> None:
@@ -151,7 +133,7 @@ def test_what_fires_about_a_source_is_found(store: AlertStore) -> None:
 
 @mock_aws
 def test_a_row_can_be_read_in_the_console() -> None:
-    client = _client_with_table()
+    client = client_with(AlertsTable="alerts")
 
     DynamoAlertStore(client, "alerts").write("cpu#web-7", NOON, b"{}", SHOWN, replaces=0)
 

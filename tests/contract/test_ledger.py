@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-import boto3
 import pytest
 from moto import mock_aws
 
-from pipeline.adapters.aws import CLIENT_CONFIG
 from pipeline.adapters.ledger import DynamoLedger
 from pipeline.flows.alerts.ports import Held, Ledger, Spent, Window
 from pipeline.ports import AlertKey
-from tests.fakes.alert_tables import create_tables
+from tests.fakes.alert_tables import client_with
 from tests.fakes.alerts import NOON, FakeLedger
 
 WINDOW = Window("budget", NOON, NOON + timedelta(minutes=5))
@@ -26,15 +24,7 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
         yield FakeLedger()
         return
     with mock_aws():
-        client = boto3.client(
-            "dynamodb",
-            "eu-west-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-            config=CLIENT_CONFIG,
-        )
-        create_tables(client, AlertsTable="alerts")
-        yield DynamoLedger(client, "alerts")
+        yield DynamoLedger(client_with(AlertsTable="alerts"), "alerts")
 
 
 def test_a_window_counts_and_remembers_who_was_first(ledger: Ledger) -> None:

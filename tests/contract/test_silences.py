@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-import boto3
 import pytest
 from moto import mock_aws
 
-from pipeline.adapters.aws import CLIENT_CONFIG
 from pipeline.adapters.silence_table import DynamoSilences
 from pipeline.flows.alerts.ports import Silences
 from pipeline.flows.alerts.silence import Matcher, Silence, SilenceRow, Weekly
-from tests.fakes.alert_tables import create_tables
+from tests.fakes.alert_tables import client_with
 from tests.fakes.alerts import NOON, FakeSilences
 
 
@@ -21,14 +19,7 @@ def silences(request: pytest.FixtureRequest) -> Iterator[Silences]:
         yield FakeSilences()
         return
     with mock_aws():
-        client = boto3.client(
-            "dynamodb",
-            "eu-west-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-            config=CLIENT_CONFIG,
-        )
-        create_tables(client, SilencesTable="silences")
+        client = client_with(SilencesTable="silences")
         client.put_item(
             TableName="silences", Item={"scope": {"S": "all"}, "silence_id": {"S": "not one"}}
         )

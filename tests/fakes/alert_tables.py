@@ -2,13 +2,28 @@
 
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import msgspec
 
+from pipeline.adapters.aws import CLIENT_CONFIG
 from pipeline.flows.alerts.silence import Silence
 from tests.template import model
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+def client_with(**names: str) -> "DynamoDBClient":
+    """Return a client, inside `mock_aws`, with tables as `create_tables` makes them."""
+    client = boto3.client(
+        "dynamodb",
+        "eu-west-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=CLIENT_CONFIG,
+    )
+    create_tables(client, **names)
+    return client
 
 
 def create_tables(client: "DynamoDBClient", **names: str) -> None:
